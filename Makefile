@@ -1,0 +1,41 @@
+# redis-session: build, run, test. `make help` lists the targets.
+
+PORT         ?= 6379
+REDIS_SERVER ?= redis-server
+REDIS_CLI    ?= redis-cli
+PREFIX       ?= /usr/local
+MODULE       := target/release/libredis_session.so
+
+export PORT REDIS_SERVER REDIS_CLI
+export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
+export SESSION_SERVER ?= $(REDIS_SERVER)
+export SESSION_CLI    ?= $(REDIS_CLI)
+
+.PHONY: help setup build run test lint install clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## installs what is missing: redis-server, libclang, a C compiler
+	@scripts/setup.sh
+
+build: setup ## builds the module: target/release/libredis_session.so
+	cargo build --release --locked
+
+run: build ## starts a server with the module on 127.0.0.1:PORT (default 6379)
+	@scripts/run.sh $(MODULE)
+
+test: build ## runs every test
+	cargo test --locked
+
+lint: setup ## formatting and clippy, warnings denied
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+install: build ## copies the module to PREFIX/lib/redis/modules (default /usr/local)
+	install -D -m 755 $(MODULE) $(DESTDIR)$(PREFIX)/lib/redis/modules/libredis_session.so
+	@echo "Load it with: loadmodule $(PREFIX)/lib/redis/modules/libredis_session.so"
+
+clean: ## removes all that was built
+	rm -rf target build

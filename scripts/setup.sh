@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs what building and running the module needs and this machine lacks: a C compiler, libclang (the bindings to the
+# server's API are generated with it) and a Redis server with its client. Does nothing where all is there.
+set -euo pipefail
+
+command -v cargo >/dev/null || {
+    echo "cargo is missing: install the Rust toolchain from https://rustup.rs" >&2
+    exit 1
+}
+
+have_libclang() {
+    [ -n "${LIBCLANG_PATH:-}" ] || ldconfig -p 2>/dev/null | grep -q 'libclang[-.]' ||
+        compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || [ "$(uname -s)" = Darwin ]
+}
+
+missing=()
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
+have_libclang || missing+=(libclang-dev)
+fresh_server=
+command -v "${REDIS_SERVER:-redis-server}" >/dev/null || { missing+=(redis-server) && fresh_server=yes; }
+command -v "${REDIS_CLI:-redis-cli}" >/dev/null || missing+=(redis-tools)
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "Please install these, or what your system calls them, and try again: ${missing[*]}" >&2
+    exit 1
+fi
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "Please install as root, and try again: apt-get install ${missing[*]}" >&2; exit 1; }
+    root=(sudo)
+fi
+echo "Installing ${missing[*]}"
+"${root[@]}" apt-get update -qq
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# The package starts a server of its own on port 6379, which nobody asked for.
+if [ -n "$fresh_server" ] && [ -d /run/systemd/system ]; then
+    "${root[@]}" systemctl disable --now redis-server >/dev/null 2>&1 || true
+fi

@@ -1,0 +1,17 @@
+//! `SESSION.COUNT`: how many live sessions a user has.
+
+use super::args::{check_user, Args};
+use super::byuser::{check_place, live};
+use crate::keyspace::{Call, Handler, Result};
+
+/// `SESSION.COUNT user`
+pub struct Count;
+
+impl Handler for Count {
+    fn run(call: &Call<'_>) -> Result<()> {
+        let user = check_user(Args::of(call).first()?.bytes())?;
+        check_place(call)?;
+        call.count(live(call, user).len());
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! Access control: who calls, and which keys and commands are theirs to use.
+
+use super::api::api;
+use super::call::Call;
+use super::name::{Name, OwnedName};
+use redis_module::raw::{self, RedisModuleUser};
+use std::ffi::c_int;
+
+/// What a caller wants to do with a key that it has not named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Learn of it.
+    Read,
+    /// Change or end it.
+    Write,
+}
+
+/// Who runs the command.
+pub enum Caller {
+    /// Nobody with limits: the primary, a file being loaded, the server itself.
+    Unrestricted,
+    /// A user of the server.
+    User(User),
+    /// A user that is no more.
+    Gone,
+}
+
+/// A user of the server.
+pub struct User(*mut RedisModuleUser);
+
+impl Drop for User {
+    fn drop(&mut self) {
+        // SAFETY: made by GetModuleUserFromUserName for us, and freed once.
+        unsafe { api!(RedisModule_FreeModuleUser(self.0)) };
+    }
+}
+
+impl Caller {
+    /// Whether the caller may do this to the key.
+    pub fn may(&self, permission: Permission, key: Name<'_>) -> bool {
+        let flags = match permission {
+            Permission::Read => raw::REDISMODULE_CMD_KEY_ACCESS,
+            Permission::Write => raw::REDISMODULE_CMD_KEY_UPDATE | raw::REDISMODULE_CMD_KEY_DELETE,
+        };
+        match self {
+            Caller::Unrestricted => true,
+            Caller::Gone => false,
+            Caller::User(user) => {
+                // SAFETY: the user and the name live for the call.
+                let said = unsafe { api!(RedisModule_ACLCheckKeyPermissions(user.0, key.raw(), flags as c_int)) };
+                said == raw::REDISMODULE_OK as c_int
+            }
+        }
+    }
+
+    /// Whether the caller may run `CONFIG SET`: our measure of an operator.
+    pub fn may_configure(&self) -> bool {
+        match self {
+            Caller::Unrestricted => true,
+            Caller::Gone => false,
+            Caller::User(user) => {
+                let words = ["config", "set", "session.max-fields", "1024"].map(|w| OwnedName::new(w.as_bytes()));
+                let mut argv = words.each_ref().map(|w| w.name().raw());
+                let argc = argv.len() as c_int;
+                // SAFETY: the user and the four strings live for the call.
+                let said = unsafe { api!(RedisModule_ACLCheckCommandPermissions(user.0, argv.as_mut_ptr(), argc)) };
+                said == raw::REDISMODULE_OK as c_int
+            }
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Who runs this command.
+    pub fn caller(&self) -> Caller {
+        let flags = self.flags();
+        if flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING) != 0 {
+            return Caller::Unrestricted;
+        }
+        // Servers before 8 crash when asked for the user of a client that has none.
+        let scripted = flags & raw::REDISMODULE_CTX_FLAGS_LUA != 0;
+        if !scripted && !self.client_has_user() {
+            return Caller::Unrestricted;
+        }
+        // SAFETY: the context is that of the running command, whose client has a user; the string becomes ours.
+        let name = unsafe {
+            let name = api!(RedisModule_GetCurrentUserName(self.ctx()));
+            if name.is_null() {
+                return Caller::Unrestricted;
+            }
+            OwnedName::adopt(name)
+        };
+        // SAFETY: the name lives for the call.
+        let user = unsafe { api!(RedisModule_GetModuleUserFromUserName(name.name().raw())) };
+        if user.is_null() {
+            Caller::Gone
+        } else {
+            Caller::User(User(user))
+        }
+    }
+
+    fn client_has_user(&self) -> bool {
+        // SAFETY: the context is that of the running command; the string becomes ours.
+        unsafe {
+            let id = api!(RedisModule_GetClientId(self.ctx()));
+            let name = api!(RedisModule_GetClientUserNameById(self.ctx(), id));
+            if name.is_null() {
+                return false;
+            }
+            drop(OwnedName::adopt(name));
+            true
+        }
+    }
+}

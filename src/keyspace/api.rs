@@ -1,0 +1,54 @@
+//! The functions of the server that this module calls.
+
+/// Functions that every server since Redis 7.0 has; [`missing`] checks at load that this one does.
+macro_rules! required {
+    ($($name:ident)*) => {
+        /// Names that [`api`] accepts.
+        #[allow(non_upper_case_globals)]
+        pub mod listed {
+            $(pub const $name: () = ();)*
+        }
+
+        /// The first of the functions that this server does not have.
+        pub fn missing() -> Option<&'static str> {
+            $(
+                // SAFETY: the crate fills these statics when the module is loaded, before this runs, and nothing
+                // writes them afterwards.
+                if unsafe { redis_module::raw::$name }.is_none() {
+                    return Some(stringify!($name));
+                }
+            )*
+            None
+        }
+    };
+}
+
+required! {
+    RedisModule_ACLCheckCommandPermissions RedisModule_ACLCheckKeyPermissions RedisModule_CloseKey
+    RedisModule_CreateCommand RedisModule_CreateDataType RedisModule_CreateString RedisModule_DigestAddStringBuffer
+    RedisModule_DigestEndSequence RedisModule_EmitAOF RedisModule_Free RedisModule_FreeModuleUser RedisModule_FreeString
+    RedisModule_GetClientId RedisModule_GetClientUserNameById RedisModule_GetCommand RedisModule_GetContextFlags
+    RedisModule_GetCurrentUserName RedisModule_GetDbIdFromOptCtx RedisModule_GetKeyNameFromOptCtx
+    RedisModule_GetModuleUserFromUserName RedisModule_GetSelectedDb RedisModule_InfoAddFieldULongLong RedisModule_InfoAddSection RedisModule_KeyType RedisModule_LoadStringBuffer
+    RedisModule_Log RedisModule_Milliseconds RedisModule_ModuleTypeGetType
+    RedisModule_ModuleTypeGetValue RedisModule_ModuleTypeSetValue RedisModule_NotifyKeyspaceEvent RedisModule_OpenKey
+    RedisModule_RegisterInfoFunc RedisModule_Replicate RedisModule_ReplicateVerbatim RedisModule_ReplyWithArray
+    RedisModule_ReplyWithError RedisModule_ReplyWithLongLong RedisModule_ReplyWithMap RedisModule_ReplyWithNull
+    RedisModule_ReplyWithSimpleString     RedisModule_ReplyWithStringBuffer RedisModule_SaveStringBuffer RedisModule_Scan RedisModule_ScanCursorCreate
+    RedisModule_ScanCursorDestroy RedisModule_SelectDb RedisModule_SetAbsExpire RedisModule_SetCommandInfo
+    RedisModule_SetModuleOptions RedisModule_SignalModifiedKey RedisModule_StringPtrLen
+    RedisModule_SubscribeToKeyspaceEvents RedisModule_SubscribeToServerEvent RedisModule_UnlinkKey
+    RedisModule_WrongArity
+}
+
+/// Calls a function of the server: `api!(RedisModule_CloseKey(key))`.
+///
+/// Reading the function is sound because [`missing`] has found it at load; what the function itself asks for is the
+/// caller's to see to.
+macro_rules! api {
+    ($name:ident($($arg:expr),* $(,)?)) => {{
+        const _: () = $crate::keyspace::api::listed::$name;
+        redis_module::raw::$name.unwrap_unchecked()($($arg),*)
+    }};
+}
+pub(super) use api;

@@ -1,0 +1,173 @@
+//! The type `sess-hash` and what the server asks of it.
+//!
+//! The value is a boxed [`Session`] and holds nothing but its own bytes: the server may free it in any thread, and RENAME
+//! hands the same value to another key.
+
+use super::api::api;
+use super::guard::{guard, log_warning};
+use super::index;
+use super::name::Name;
+use super::report;
+use super::server;
+use crate::session::{Effect, Session};
+use redis_module::raw::{
+    self, RedisModuleCtx, RedisModuleDigest, RedisModuleIO, RedisModuleKeyOptCtx, RedisModuleString,
+};
+use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
+
+/// The name of the type: what `TYPE key` and `SCAN … TYPE` call it.
+const NAME: &std::ffi::CStr = c"sess-hash";
+
+/// The number of the encoding in files. The payload carries a format number of its own; this one changes only when
+/// what stands around the payload does.
+const ENCODING: c_int = 1;
+
+/// Registers the type. Returns whether the server agreed.
+pub fn register(ctx: *mut RedisModuleCtx) -> bool {
+    let mut methods = raw::RedisModuleTypeMethods {
+        version: 4, // the first with `unlink2` and its kind
+        rdb_load: Some(rdb_load),
+        rdb_save: Some(rdb_save),
+        aof_rewrite: Some(aof_rewrite),
+        digest: Some(digest),
+        free: Some(free),
+        mem_usage2: Some(mem_usage),
+        free_effort2: Some(free_effort),
+        unlink2: Some(unlink),
+        copy2: Some(copy),
+        mem_usage: None,
+        aux_load: None,
+        aux_save: None,
+        aux_save_triggers: 0,
+        free_effort: None,
+        unlink: None,
+        copy: None,
+        defrag: None,
+        aux_save2: None,
+    };
+    // SAFETY: the context is that of the module being loaded; the server copies the methods.
+    let handle = unsafe { api!(RedisModule_CreateDataType(ctx, NAME.as_ptr(), ENCODING, &mut methods)) };
+    server::set_data_type(handle);
+    !handle.is_null()
+}
+
+/// The session behind a value of our type.
+///
+/// # Safety
+/// `value` is one that the server was given by this module and has not freed.
+unsafe fn session<'v>(value: *const c_void) -> &'v Session {
+    // SAFETY: by the promise of the caller.
+    unsafe { &*value.cast::<Session>() }
+}
+
+unsafe extern "C" fn rdb_load(io: *mut RedisModuleIO, encoding: c_int) -> *mut c_void {
+    guard(ptr::null_mut(), || {
+        if encoding != ENCODING {
+            log_warning(&format!("session: data of encoding {encoding}, this module knows {ENCODING}"));
+            return ptr::null_mut();
+        }
+        let mut len = 0;
+        // SAFETY: the server calls with the stream to read from; what it gives is ours to free below.
+        let buffer = unsafe { api!(RedisModule_LoadStringBuffer(io, &mut len)) };
+        if buffer.is_null() {
+            return ptr::null_mut(); // cut short: the server knows
+        }
+        // SAFETY: the server gave `len` bytes there.
+        let session = load(unsafe { std::slice::from_raw_parts(buffer.cast(), len) });
+        // SAFETY: the buffer is ours and not used any more.
+        unsafe { api!(RedisModule_Free(buffer.cast())) };
+        session.map_or(ptr::null_mut(), |session| Box::into_raw(Box::new(session)).cast())
+    })
+}
+
+fn load(payload: &[u8]) -> Option<Session> {
+    match Effect::decode(payload) {
+        Ok(effect) if effect.whole => Some(effect.to_session()),
+        Ok(_) => {
+            log_warning("session: a payload that is a change, not a session");
+            None
+        }
+        Err(why) => {
+            log_warning(&format!("session: {why}"));
+            None
+        }
+    }
+}
+
+unsafe extern "C" fn rdb_save(io: *mut RedisModuleIO, value: *mut c_void) {
+    guard((), || {
+        // SAFETY: the server calls with a value of ours.
+        let payload = Effect::snapshot(unsafe { session(value) }).encode();
+        // SAFETY: the server calls with the stream to write to, and copies the bytes.
+        unsafe { api!(RedisModule_SaveStringBuffer(io, payload.as_ptr().cast::<c_char>(), payload.len())) };
+    });
+}
+
+unsafe extern "C" fn aof_rewrite(io: *mut RedisModuleIO, key: *mut RedisModuleString, value: *mut c_void) {
+    guard((), || {
+        // SAFETY: the server calls with a value of ours.
+        let mut effect = Effect::snapshot(unsafe { session(value) });
+        effect.keep_ttl = true; // the server writes the key's expiry itself, as it is
+        let payload = effect.encode();
+        let (start, len) = (payload.as_ptr().cast::<c_char>(), payload.len());
+        // SAFETY: the server calls with the stream to write to; "sb" takes a string and a buffer with its length.
+        unsafe { api!(RedisModule_EmitAOF(io, c"SESSION.APPLY".as_ptr(), c"sb".as_ptr(), key, start, len)) };
+    });
+}
+
+unsafe extern "C" fn digest(digest: *mut RedisModuleDigest, value: *mut c_void) {
+    guard((), || {
+        // SAFETY: the server calls with a value of ours.
+        let payload = Effect::snapshot(unsafe { session(value) }).encode();
+        // SAFETY: the server calls with a digest to add to, and takes the bytes in.
+        unsafe {
+            api!(RedisModule_DigestAddStringBuffer(digest, payload.as_ptr().cast::<c_char>(), payload.len()));
+            api!(RedisModule_DigestEndSequence(digest));
+        }
+    });
+}
+
+/// Frees a value, in any thread.
+///
+/// # Safety
+/// `value` is one of ours that nobody uses any more.
+pub unsafe extern "C" fn free(value: *mut c_void) {
+    // SAFETY: the value came from a box, and the caller gives it up.
+    guard((), || drop(unsafe { Box::from_raw(value.cast::<Session>()) }));
+}
+
+unsafe extern "C" fn mem_usage(_: *mut RedisModuleKeyOptCtx, value: *const c_void, _: usize) -> usize {
+    // SAFETY: the server calls with a value of ours.
+    guard(0, || unsafe { session(value) }.memory())
+}
+
+/// A session is a few allocations whatever it holds; one of megabytes takes the allocator long enough to be freed in the
+/// background (the server does so above 64).
+unsafe extern "C" fn free_effort(_: *mut RedisModuleKeyOptCtx, value: *const c_void) -> usize {
+    const A_UNIT: usize = 16 * 1024;
+    // SAFETY: the server calls with a value of ours.
+    guard(1, || unsafe { session(value) }.memory().wrapping_div(A_UNIT).saturating_add(1))
+}
+
+/// The key goes, for whatever reason: the index forgets it.
+unsafe extern "C" fn unlink(ctx: *mut RedisModuleKeyOptCtx, value: *const c_void) {
+    guard((), || {
+        // SAFETY: the server calls with the context of the key, and holds its name meanwhile.
+        let (db, key) = unsafe {
+            let key = api!(RedisModule_GetKeyNameFromOptCtx(ctx));
+            (api!(RedisModule_GetDbIdFromOptCtx(ctx)), (!key.is_null()).then(|| Name::new(key.cast_mut())))
+        };
+        let (Ok(db), Some(key)) = (usize::try_from(db), key) else { return };
+        report::gone(key.bytes());
+        // SAFETY: the server calls with a value of ours.
+        if let Some(user) = unsafe { session(value) }.user() {
+            index::with(|index| index.remove(db, user, key.bytes()));
+        }
+    });
+}
+
+unsafe extern "C" fn copy(_: *mut RedisModuleKeyOptCtx, value: *const c_void) -> *mut c_void {
+    // SAFETY: the server calls with a value of ours; the copy becomes the server's.
+    guard(ptr::null_mut(), || Box::into_raw(Box::new(unsafe { session(value) }.clone())).cast())
+}

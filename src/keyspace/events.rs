@@ -1,0 +1,135 @@
+//! Events: those that we publish, and those of the server that keep the index exact.
+//!
+//! A session enters the index when its key appears (`new`, `loaded`) or its user changes, and leaves it when the key is
+//! unlinked (a callback of the data type), its database flushed or exchanged.
+
+use super::api::api;
+use super::guard::guard;
+use super::index;
+use super::key::{Access, Key};
+use super::name::{Name, OwnedName};
+use super::report;
+use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
+use std::ffi::{c_char, c_int, c_void, CStr};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// An event of a session's key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// `session.set`: written, or made.
+    Set,
+    /// `session.touch`: kept alive.
+    Touch,
+    /// `session.adjust`: its timeouts changed.
+    Adjust,
+    /// `session.rotate`: took a new key, or gave up its old one.
+    Rotate,
+    /// `session.del`: ended by a SESSION command.
+    Del,
+    /// The generic `del`.
+    Deleted,
+}
+
+impl Event {
+    fn parts(self) -> (c_int, &'static CStr) {
+        match self {
+            Event::Set => (raw::REDISMODULE_NOTIFY_MODULE, c"session.set"),
+            Event::Touch => (raw::REDISMODULE_NOTIFY_MODULE, c"session.touch"),
+            Event::Adjust => (raw::REDISMODULE_NOTIFY_MODULE, c"session.adjust"),
+            Event::Rotate => (raw::REDISMODULE_NOTIFY_MODULE, c"session.rotate"),
+            Event::Del => (raw::REDISMODULE_NOTIFY_MODULE, c"session.del"),
+            Event::Deleted => (raw::REDISMODULE_NOTIFY_GENERIC, c"del"),
+        }
+    }
+}
+
+/// Publishes an event.
+pub fn notify(ctx: *mut RedisModuleCtx, event: Event, name: Name<'_>) {
+    let (class, text) = event.parts();
+    // SAFETY: the context is that of the running command, the strings outlive the call.
+    unsafe { api!(RedisModule_NotifyKeyspaceEvent(ctx, class, text.as_ptr(), name.raw())) };
+}
+
+/// Set while we store a session ourselves, and note it in the index ourselves.
+static CREATING: AtomicBool = AtomicBool::new(false);
+
+/// Runs `store` without hearing of the key that it makes.
+pub fn creating<T>(store: impl FnOnce() -> T) -> T {
+    CREATING.store(true, Relaxed);
+    let done = store();
+    CREATING.store(false, Relaxed);
+    done
+}
+
+/// Subscribes to what the index needs to hear of. Returns whether the server agreed.
+pub fn subscribe(ctx: *mut RedisModuleCtx) -> bool {
+    let appear = raw::REDISMODULE_NOTIFY_NEW | raw::REDISMODULE_NOTIFY_LOADED;
+    let end = raw::REDISMODULE_NOTIFY_EXPIRED | raw::REDISMODULE_NOTIFY_EVICTED;
+    let server = |id, callback| {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        // SAFETY: the context is that of the module being loaded; the callback has the type that is asked for.
+        unsafe { api!(RedisModule_SubscribeToServerEvent(ctx, event, callback)) }
+    };
+    // SAFETY: as above.
+    let keys = |classes, callback| unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(ctx, classes, callback)) };
+    [
+        keys(appear, Some(on_key)),
+        keys(end, Some(on_end)),
+        server(raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
+        server(raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
+    ]
+    .iter()
+    .all(|done| *done == raw::REDISMODULE_OK as c_int)
+}
+
+/// A key appeared: if it is a session with a user, the index notes it.
+unsafe extern "C" fn on_key(
+    ctx: *mut RedisModuleCtx,
+    _class: c_int,
+    _event: *const c_char,
+    key: *mut RedisModuleString,
+) -> c_int {
+    if !CREATING.load(Relaxed) {
+        guard((), || {
+            // The name may stand on the server's stack (`loaded`), where a key cannot be opened by it: take a copy.
+            // SAFETY: the server holds the name while it calls.
+            let name = OwnedName::new(unsafe { Name::new(key) }.bytes());
+            Key::open(ctx, name.name(), Access::Peek).index();
+        });
+    }
+    raw::REDISMODULE_OK as c_int
+}
+
+/// The server ended a key on its own account.
+unsafe extern "C" fn on_end(
+    _: *mut RedisModuleCtx,
+    class: c_int,
+    _: *const c_char,
+    key: *mut RedisModuleString,
+) -> c_int {
+    // SAFETY: the server holds the name while it calls.
+    guard((), || report::ended_by_server(class, unsafe { Name::new(key) }.bytes()));
+    raw::REDISMODULE_OK as c_int
+}
+
+/// A database is flushed, or all are (-1): nothing is unlinked key by key.
+unsafe extern "C" fn on_flush(_: *mut RedisModuleCtx, _: raw::RedisModuleEvent, subevent: u64, data: *mut c_void) {
+    if subevent != raw::REDISMODULE_SUBEVENT_FLUSHDB_START || data.is_null() {
+        return;
+    }
+    // SAFETY: the data of this event is this structure.
+    let info = unsafe { &*data.cast::<raw::RedisModuleFlushInfoV1>() };
+    guard((), || index::clear(usize::try_from(info.dbnum).ok()));
+}
+
+/// Two databases are exchanged.
+unsafe extern "C" fn on_swap(_: *mut RedisModuleCtx, _: raw::RedisModuleEvent, _: u64, data: *mut c_void) {
+    if data.is_null() {
+        return;
+    }
+    // SAFETY: the data of this event is this structure.
+    let info = unsafe { &*data.cast::<raw::RedisModuleSwapDbInfoV1>() };
+    if let (Ok(a), Ok(b)) = (usize::try_from(info.dbnum_first), usize::try_from(info.dbnum_second)) {
+        guard((), || index::with(|index| index.swap(a, b)));
+    }
+}

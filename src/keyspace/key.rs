@@ -1,0 +1,209 @@
+//! A key that is open: the session in it, and the three things that happen to one: it begins, changes or ends.
+
+use super::api::api;
+use super::data_type;
+use super::error::{Error, Result};
+use super::events::{self, Event};
+use super::index;
+use super::name::Name;
+use super::server;
+use crate::session::write::Change;
+use crate::session::{Effect, Millis, Session, State};
+use redis_module::raw::{self, RedisModuleCtx, RedisModuleKey};
+use std::ffi::{c_char, c_int};
+use std::ptr;
+
+/// What a key is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To be read on behalf of a client.
+    Read,
+    /// To be looked at, without trace where the server can (7.2): no touch, no statistics, no expiry.
+    Peek,
+    /// To be written.
+    Write,
+}
+
+/// An open key.
+///
+/// Two of the same name must not be open at once where one of them is written: ending the one leaves the other with a
+/// value that is gone. Commands with several keys open them one after the other.
+pub struct Key<'c> {
+    ctx: *mut RedisModuleCtx,
+    handle: *mut RedisModuleKey,
+    name: Name<'c>,
+}
+
+impl<'c> Key<'c> {
+    pub(super) fn open(ctx: *mut RedisModuleCtx, name: Name<'c>, access: Access) -> Self {
+        let mode = match access {
+            Access::Read => raw::REDISMODULE_READ as c_int,
+            Access::Peek => raw::REDISMODULE_READ as c_int | server::peek_flags(),
+            Access::Write => (raw::REDISMODULE_READ | raw::REDISMODULE_WRITE) as c_int,
+        };
+        // SAFETY: the context is that of a running command or callback, the name lives as long as the key.
+        let handle = unsafe { api!(RedisModule_OpenKey(ctx, name.raw(), mode)) };
+        Key { ctx, handle: handle.cast(), name }
+    }
+
+    /// The key's name.
+    pub fn name(&self) -> Name<'c> {
+        self.name
+    }
+
+    /// Whether there is nothing at this key, of any type.
+    pub fn is_empty(&self) -> bool {
+        // SAFETY: the handle is open, or null, which the call allows.
+        let kind = unsafe { api!(RedisModule_KeyType(self.handle)) };
+        kind as isize == raw::REDISMODULE_KEYTYPE_EMPTY
+    }
+
+    /// The session in it, live or not; `WRONGTYPE` for another type.
+    pub fn session(&self) -> Result<Option<&Session>> {
+        // SAFETY: the value lives while the key is open and is not changed through another reference: `&self`.
+        self.value().map(|value| value.map(|value| unsafe { &*value }))
+    }
+
+    /// What the session in it is at this time.
+    pub fn state(&self, now: Millis) -> Result<State<'_>> {
+        self.session().map(|session| State::of(session, now))
+    }
+
+    fn value(&self) -> Result<Option<*mut Session>> {
+        // SAFETY: the handle is open, or null, which the calls allow; a value of our type is a session that
+        // `data_type` made from a box.
+        unsafe {
+            if api!(RedisModule_ModuleTypeGetType(self.handle)) == server::data_type() && !self.handle.is_null() {
+                let value = api!(RedisModule_ModuleTypeGetValue(self.handle)).cast::<Session>();
+                return Ok((!value.is_null()).then_some(value));
+            }
+        }
+        if self.is_empty() {
+            Ok(None)
+        } else {
+            Err(Error::WrongType)
+        }
+    }
+
+    /// Carries out what was decided, here and on replicas and in the AOF.
+    pub fn commit(&mut self, change: Change<'_>) -> Result<()> {
+        let payload = change.effect.encode();
+        self.apply(change)?;
+        self.replicate(&payload);
+        Ok(())
+    }
+
+    /// Carries out a change here alone.
+    pub fn apply(&mut self, change: Change<'_>) -> Result<()> {
+        let Change { effect, fields } = change;
+        match self.value()? {
+            None => self.put(effect.to_session())?,
+            Some(value) => {
+                // SAFETY: the key is open for writing and `&mut self` is the only way to its value; the event
+                // handlers and callbacks of the server that read it do not run before this reference ends.
+                let session = unsafe { &mut *value };
+                let (db, key) = (self.db(), self.name.bytes());
+                let before = session.user.clone();
+                if let Some(fields) = fields {
+                    session.fields = fields;
+                }
+                session.apply_meta(&effect);
+                if before != session.user {
+                    index::with(|index| {
+                        if let Some(user) = before.as_deref() {
+                            index.remove(db, user, key);
+                        }
+                        if let Some(user) = session.user() {
+                            index.add(db, user, key);
+                        }
+                    });
+                }
+            }
+        }
+        if !effect.keep_ttl {
+            self.expire_at(effect.meta.deadline());
+        }
+        Ok(())
+    }
+
+    /// Stores a new session.
+    fn put(&mut self, session: Session) -> Result<()> {
+        let user = session.user.clone();
+        let value = Box::into_raw(Box::new(session));
+        // The server's event for a new key would make us open it again to learn the user that we know.
+        let done = events::creating(|| {
+            // SAFETY: the handle is open for writing; the server owns the value from here on and frees it through
+            // our type.
+            unsafe { api!(RedisModule_ModuleTypeSetValue(self.handle, server::data_type(), value.cast())) }
+        });
+        if done != raw::REDISMODULE_OK as c_int {
+            // SAFETY: the server has not taken the value, so it is still ours.
+            unsafe { data_type::free(value.cast()) };
+            return Err(Error::text("ERR the key could not be written"));
+        }
+        if let Some(user) = user.as_deref() {
+            index::with(|index| index.add(self.db(), user, self.name.bytes()));
+        }
+        Ok(())
+    }
+
+    fn expire_at(&mut self, deadline: Option<Millis>) {
+        let deadline = deadline.unwrap_or(raw::REDISMODULE_NO_EXPIRE.into());
+        // SAFETY: the handle is open for writing.
+        unsafe { api!(RedisModule_SetAbsExpire(self.handle, deadline)) };
+    }
+
+    fn replicate(&self, payload: &[u8]) {
+        let (name, start, len) = (self.name.raw(), payload.as_ptr().cast::<c_char>(), payload.len());
+        // SAFETY: the context is that of the running command; "sb" takes a string and a buffer with its length.
+        unsafe { api!(RedisModule_Replicate(self.ctx, c"SESSION.APPLY".as_ptr(), c"sb".as_ptr(), name, start, len)) };
+    }
+
+    /// Ends whatever is at this key, here and on replicas and in the AOF. (The index follows by the type's `unlink`.)
+    pub fn end(&mut self) {
+        // SAFETY: the handle is open for writing; the context is that of the running command; "s" takes a string.
+        unsafe {
+            api!(RedisModule_UnlinkKey(self.handle));
+            api!(RedisModule_Replicate(self.ctx, c"DEL".as_ptr(), c"s".as_ptr(), self.name.raw()));
+        }
+        self.modified();
+        self.notify(Event::Deleted);
+    }
+
+    /// Tells `WATCH` and client-side caches that the data changed.
+    pub fn modified(&self) {
+        // SAFETY: the context is that of the running command.
+        unsafe { api!(RedisModule_SignalModifiedKey(self.ctx, self.name.raw())) };
+    }
+
+    /// Publishes a keyspace event.
+    pub fn notify(&self, event: Event) {
+        events::notify(self.ctx, event, self.name);
+    }
+
+    fn db(&self) -> usize {
+        // SAFETY: the context is that of a running command or callback.
+        usize::try_from(unsafe { api!(RedisModule_GetSelectedDb(self.ctx)) }).unwrap_or(0)
+    }
+
+    /// Notes the session of this key in the index.
+    pub(super) fn index(&self) {
+        if let Ok(Some(user)) = self.session().map(|s| s.and_then(Session::user)) {
+            index::with(|index| index.add(self.db(), user, self.name.bytes()));
+        }
+    }
+}
+
+impl Drop for Key<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the handle was opened by us and is closed once; null is allowed.
+        unsafe { api!(RedisModule_CloseKey(self.handle)) };
+        self.handle = ptr::null_mut();
+    }
+}
+
+/// An effect from a payload as a change, for a session that is there or not.
+pub fn change_of<'e>(effect: Effect<'e>, session: Option<&Session>) -> Change<'e> {
+    let fields = session.and_then(|s| effect.merged(s.fields.view()));
+    Change { effect, fields }
+}

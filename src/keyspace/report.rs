@@ -1,0 +1,66 @@
+//! The section of `INFO`, and the counts that only the server's own events tell.
+
+use super::api::api;
+use super::guard::guard;
+use super::index;
+use crate::info::{self, Counter, COUNTERS};
+use redis_module::raw::{self, RedisModuleCtx, RedisModuleInfoCtx};
+use std::ffi::{c_int, CString};
+use std::sync::{Mutex, PoisonError};
+
+/// The key of the session that was unlinked last: what the `expired` or `evicted` event right after it is about.
+static LAST_GONE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Notes that the session at `key` is unlinked.
+pub fn gone(key: &[u8]) {
+    let mut last = LAST_GONE.lock().unwrap_or_else(PoisonError::into_inner);
+    last.clear();
+    last.extend_from_slice(key);
+}
+
+/// An event says what became of `key`; whether it was the session that is gone.
+pub fn was_session(key: &[u8]) -> bool {
+    let mut last = LAST_GONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let was = last.as_slice() == key;
+    last.clear();
+    was
+}
+
+/// Registers the section. Returns whether the server agreed.
+pub fn register(ctx: *mut RedisModuleCtx) -> bool {
+    // SAFETY: the context is that of the module being loaded; the callback has the type that is asked for. (It takes the
+    // place of the crate's, which captures a backtrace in a crash report.)
+    unsafe { api!(RedisModule_RegisterInfoFunc(ctx, Some(on_info))) == raw::REDISMODULE_OK as c_int }
+}
+
+unsafe extern "C" fn on_info(ctx: *mut RedisModuleInfoCtx, _for_crash_report: c_int) {
+    guard((), || {
+        // SAFETY: the context is that of the report; no name means the section of the module itself.
+        if unsafe { api!(RedisModule_InfoAddSection(ctx, std::ptr::null())) } != raw::REDISMODULE_OK as c_int {
+            return; // not asked for
+        }
+        // A crash report may come while the index is in use.
+        let now = index::try_with(|index| {
+            [("indexed_sessions", index.sessions()), ("indexed_users", index.users()), ("index_bytes", index.memory())]
+        });
+        for (name, value) in now.into_iter().flatten() {
+            field(ctx, name, value as u64);
+        }
+        for (counter, name) in COUNTERS {
+            field(ctx, name, info::counted(counter));
+        }
+    });
+}
+
+fn field(ctx: *mut RedisModuleInfoCtx, name: &str, value: u64) {
+    let Ok(name) = CString::new(name) else { return };
+    // SAFETY: the context is that of the report, the name outlives the call.
+    unsafe { api!(RedisModule_InfoAddFieldULongLong(ctx, name.as_ptr(), value)) };
+}
+
+/// Counts the end of a session that the server itself decided.
+pub fn ended_by_server(class: c_int, key: &[u8]) {
+    if was_session(key) {
+        info::count(if class == raw::REDISMODULE_NOTIFY_EVICTED { Counter::Evicted } else { Counter::Expired });
+    }
+}

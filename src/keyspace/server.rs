@@ -1,0 +1,51 @@
+//! What this server is and can do, found out once at load, and its clock.
+
+use super::api::api;
+use crate::session::Millis;
+use redis_module::raw;
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::Relaxed};
+
+/// Flags with which a key is opened to be looked at: nothing of it is touched, counted, notified or expired. 0 on servers
+/// before 7.2, which know no such flags.
+static PEEK: AtomicI32 = AtomicI32::new(0);
+
+/// The server's handle of our data type.
+static DATA_TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Finds out what this server can do.
+pub fn detect() {
+    // SAFETY: the crate filled the static at load; the function takes nothing.
+    let known = unsafe { raw::RedisModule_GetOpenKeyModesAll.map_or(0, |all| all()) };
+    let wanted = raw::REDISMODULE_OPEN_KEY_NOTOUCH
+        | raw::REDISMODULE_OPEN_KEY_NONOTIFY
+        | raw::REDISMODULE_OPEN_KEY_NOSTATS
+        | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;
+    PEEK.store(known & wanted as c_int, Relaxed);
+}
+
+/// See [`PEEK`].
+pub fn peek_flags() -> c_int {
+    PEEK.load(Relaxed)
+}
+
+/// The server's handle of our data type; null until it is registered.
+pub fn data_type() -> *mut raw::RedisModuleType {
+    DATA_TYPE.load(Relaxed)
+}
+
+/// Remembers the handle of our data type.
+pub fn set_data_type(handle: *mut raw::RedisModuleType) {
+    DATA_TYPE.store(handle, Relaxed);
+}
+
+/// The time by which the server itself judges expiry: that at which the running command began, where it tells (7.2).
+pub fn now() -> Millis {
+    // SAFETY: the crate filled the static at load; neither function takes anything.
+    unsafe {
+        match raw::RedisModule_CachedMicroseconds {
+            Some(cached) => cached() / 1000,
+            None => api!(RedisModule_Milliseconds()),
+        }
+    }
+}

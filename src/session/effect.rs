@@ -1,0 +1,392 @@
+//! The effect of a command on one session: what is applied here, sent to replicas and written to files.
+//!
+//! One encoding serves all three. It holds absolute times and the new version, never a decision to take again:
+//!
+//! ```text
+//! format  1 byte: 1
+//! flags   1 byte: what follows, see below
+//! created, accessed, idle (0 = none), lifetime (0 = none), end (0 = none), version     integers
+//! grace                                                                                an integer, if GRACE
+//! user                                                                                 length and bytes, if USER
+//! removed                                                                              count, then length and bytes each, if REMOVED
+//! fields                                                                               count, then packed entries, if FIELDS
+//! ```
+//!
+//! Integers are LEB128 in their shortest form, and a part is there only where it says something, so that equal effects
+//! are equal bytes.
+
+use super::caps;
+use super::fields::{Fields, FieldsView};
+use super::record::{Meta, Session};
+use super::time::{End, Times, MAX_TIME, MAX_TIMEOUT};
+use super::wire::{put_bytes, put_int, Reader};
+use std::fmt;
+
+/// The number of the encoding.
+pub const FORMAT: u8 = 1;
+
+/// The session becomes what follows, whatever it was.
+const WHOLE: u8 = 0x01;
+/// A user follows.
+const USER: u8 = 0x02;
+/// The session becomes nobody's.
+const NOUSER: u8 = 0x04;
+/// Names of removed fields follow.
+const REMOVED: u8 = 0x08;
+/// Fields follow.
+const FIELDS: u8 = 0x10;
+/// The time follows at which a snapshot goes.
+const GRACE: u8 = 0x20;
+/// The key's own expiry stays as it is.
+const KEEPTTL: u8 = 0x40;
+/// All fields go before those that follow are set.
+const CLEAR: u8 = 0x80;
+
+/// What happens to a session's user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UserChange<'a> {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// It becomes this user's.
+    Set(&'a [u8]),
+    /// It becomes nobody's.
+    Clear,
+}
+
+impl<'a> UserChange<'a> {
+    /// The user afterwards.
+    pub fn after(self, before: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        match self {
+            UserChange::Keep => before,
+            UserChange::Set(user) => Some(user),
+            UserChange::Clear => None,
+        }
+    }
+}
+
+/// The effect of a command on one session.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Effect<'a> {
+    /// The metadata afterwards.
+    pub meta: Meta,
+    /// Whether the session becomes what is given here, whatever it was; else what is given is changed.
+    pub whole: bool,
+    /// Whether the key's own expiry stays as it is; else it becomes the deadline.
+    pub keep_ttl: bool,
+    /// Whether all fields go before those given here are set.
+    pub clear: bool,
+    /// What happens to the user.
+    pub user: UserChange<'a>,
+    /// Fields that go.
+    pub removed: Vec<&'a [u8]>,
+    /// Fields that are set.
+    pub fields: FieldsView<'a>,
+}
+
+/// Why a payload was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Malformed {
+    /// Of a later version of this module.
+    Newer(u8),
+    /// Not a payload, or one past the caps.
+    Bad,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Malformed::Newer(format) => write!(f, "session payload of format {format}, this module knows {FORMAT}"),
+            Malformed::Bad => f.write_str("malformed session payload"),
+        }
+    }
+}
+
+impl<'a> Effect<'a> {
+    /// A session as it is, whole.
+    pub fn snapshot(session: &'a Session) -> Self {
+        Effect {
+            meta: session.meta,
+            whole: true,
+            keep_ttl: false,
+            clear: false,
+            user: session.user().map_or(UserChange::Keep, UserChange::Set),
+            removed: Vec::new(),
+            fields: session.fields.view(),
+        }
+    }
+
+    /// A change of metadata alone.
+    pub fn times(meta: Meta) -> Self {
+        Effect { meta, ..Effect::default() }
+    }
+
+    /// Encodes it.
+    pub fn encode(&self) -> Vec<u8> {
+        let user = if let UserChange::Set(user) = self.user { user.len() } else { 0 };
+        let removed = self.removed.iter().map(|n| n.len().saturating_add(5)).fold(0, usize::saturating_add);
+        let room = [64, user, removed, self.fields.packed().len()].into_iter().fold(0, usize::saturating_add);
+        let mut out = Vec::with_capacity(room);
+        out.push(FORMAT);
+        out.push(self.flags());
+        self.put_meta(&mut out);
+        if let UserChange::Set(user) = self.user {
+            put_bytes(&mut out, user);
+        }
+        if !self.removed.is_empty() {
+            put_int(&mut out, self.removed.len() as u64);
+            for name in &self.removed {
+                put_bytes(&mut out, name);
+            }
+        }
+        if !self.fields.is_empty() {
+            put_int(&mut out, self.fields.len() as u64);
+            out.extend_from_slice(self.fields.packed());
+        }
+        out
+    }
+
+    fn flags(&self) -> u8 {
+        let user = match self.user {
+            UserChange::Keep => 0,
+            UserChange::Set(_) => USER,
+            UserChange::Clear => NOUSER,
+        };
+        let bit = |on: bool, flag: u8| if on { flag } else { 0 };
+        user | bit(self.whole, WHOLE)
+            | bit(!self.removed.is_empty(), REMOVED)
+            | bit(!self.fields.is_empty(), FIELDS)
+            | bit(self.meta.grace.is_some(), GRACE)
+            | bit(self.keep_ttl, KEEPTTL)
+            | bit(self.clear, CLEAR)
+    }
+
+    fn put_meta(&self, out: &mut Vec<u8>) {
+        let times = &self.meta.times;
+        let (lifetime, end) = match times.end {
+            End::Never => (0, 0),
+            End::Lifetime(span) => (span, 0),
+            End::At(time) => (0, time),
+        };
+        for time in [times.created, times.accessed, times.idle.unwrap_or(0), lifetime, end] {
+            put_int(out, time.unsigned_abs());
+        }
+        put_int(out, self.meta.version);
+        if let Some(grace) = self.meta.grace {
+            put_int(out, grace.unsigned_abs());
+        }
+    }
+
+    /// Decodes it: anything that [`Effect::encode`] would not have written, or that passes the hard caps, is refused
+    /// before memory is taken for it.
+    pub fn decode(payload: &'a [u8]) -> Result<Self, Malformed> {
+        match payload.first() {
+            Some(&FORMAT) => Self::read(payload).ok_or(Malformed::Bad),
+            Some(&format) if format > FORMAT => Err(Malformed::Newer(format)),
+            _ => Err(Malformed::Bad),
+        }
+    }
+
+    fn read(payload: &'a [u8]) -> Option<Self> {
+        let mut r = Reader::new(payload);
+        r.byte()?;
+        let flags = r.byte()?;
+        let has = |flag: u8| flags & flag != 0;
+        let contradicts = (has(USER) && has(NOUSER))
+            || (has(WHOLE) && (has(NOUSER) || has(CLEAR)))
+            || (has(REMOVED) && (has(WHOLE) || has(CLEAR)));
+        if contradicts {
+            return None;
+        }
+        let meta = read_meta(&mut r, has(GRACE))?;
+        let user = match (has(USER), has(NOUSER)) {
+            (true, _) => UserChange::Set(r.bytes().filter(|user| user.len() <= caps::USER)?),
+            (_, true) => UserChange::Clear,
+            _ => UserChange::Keep,
+        };
+        let removed = if has(REMOVED) { read_names(&mut r)? } else { Vec::new() };
+        let fields = if has(FIELDS) {
+            let count = r.int().filter(|n| *n > 0)?;
+            FieldsView::decode(count, r.rest())?
+        } else if r.rest().is_empty() {
+            FieldsView::default()
+        } else {
+            return None;
+        };
+        Some(Effect { meta, whole: has(WHOLE), keep_ttl: has(KEEPTTL), clear: has(CLEAR), user, removed, fields })
+    }
+
+    /// The session that a whole effect makes.
+    pub fn to_session(&self) -> Session {
+        Session { meta: self.meta, user: self.user.after(None).map(Box::from), fields: self.fields.to_owned() }
+    }
+
+    /// The fields of a session after this effect, where it changes them.
+    pub fn merged(&self, before: FieldsView<'_>) -> Option<Fields> {
+        if self.whole || self.clear {
+            Some(self.fields.to_owned())
+        } else if self.removed.is_empty() && self.fields.is_empty() {
+            None
+        } else {
+            Some(before.merge(&self.removed, self.fields))
+        }
+    }
+}
+
+fn read_meta(r: &mut Reader<'_>, grace: bool) -> Option<Meta> {
+    let mut time = |most: i64| r.int().and_then(|t| i64::try_from(t).ok()).filter(|t| *t <= most);
+    let (created, accessed) = (time(MAX_TIME)?, time(MAX_TIME)?);
+    let idle = time(MAX_TIMEOUT)?;
+    let end = match (time(MAX_TIMEOUT)?, time(MAX_TIME)?) {
+        (0, 0) => End::Never,
+        (span, 0) => End::Lifetime(span),
+        (0, time) => End::At(time),
+        _ => return None,
+    };
+    let version = r.int()?;
+    let grace =
+        if grace { Some(r.int().and_then(|t| i64::try_from(t).ok()).filter(|t| *t <= MAX_TIME)?) } else { None };
+    Some(Meta { times: Times { created, accessed, idle: (idle > 0).then_some(idle), end }, version, grace })
+}
+
+fn read_names<'a>(r: &mut Reader<'a>) -> Option<Vec<&'a [u8]>> {
+    let count = r.int().and_then(|n| usize::try_from(n).ok())?;
+    // A name takes a byte at least.
+    if count == 0 || count > caps::FIELDS || count > r.rest().len() {
+        return None;
+    }
+    (0..count).map(|_| r.bytes()).collect()
+}
+
+impl Session {
+    /// Applies an effect.
+    pub fn apply(&mut self, effect: &Effect<'_>) {
+        if let Some(fields) = effect.merged(self.fields.view()) {
+            self.fields = fields;
+        }
+        self.apply_meta(effect);
+    }
+
+    /// Applies all of an effect but its fields.
+    pub fn apply_meta(&mut self, effect: &Effect<'_>) {
+        self.meta = effect.meta;
+        match effect.user {
+            UserChange::Set(user) if self.user() != Some(user) => self.user = Some(user.into()),
+            UserChange::Set(_) => {}
+            UserChange::Clear => self.user = None,
+            UserChange::Keep if effect.whole => self.user = None,
+            UserChange::Keep => {}
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::fields::{Field, Kind};
+    use super::*;
+    use proptest::prelude::*;
+
+    prop_compose! {
+        fn meta()(
+            created in 0..MAX_TIME, accessed in 0..MAX_TIME, idle in prop::option::of(1..=MAX_TIMEOUT),
+            end in prop_oneof![
+                Just(End::Never), (1..=MAX_TIMEOUT).prop_map(End::Lifetime), (1..=MAX_TIME).prop_map(End::At)
+            ],
+            version in any::<u64>(), grace in prop::option::of(0..MAX_TIME),
+        ) -> Meta {
+            Meta { times: Times { created, accessed, idle, end }, version, grace }
+        }
+    }
+
+    fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(any::<u8>(), 0..max)
+    }
+
+    prop_compose! {
+        pub(crate) fn session()(
+            meta in meta(), user in prop::option::of(bytes(20)),
+            fields in prop::collection::vec((bytes(6), bytes(40)), 0..20),
+        ) -> Session {
+            let fields: Vec<Field> = fields.iter().map(|(n, v)| Field::raw(n, v)).collect();
+            Session { meta, user: user.map(Box::from), fields: Fields::of(&fields) }
+        }
+    }
+
+    fn json_session() -> Session {
+        let fields = [Field::raw(b"name", b"Ann"), Field { name: b"cart", value: b"{\"n\":1}", kind: Kind::Json }];
+        let times =
+            Times { created: 1_700_000_000_000, accessed: 1_700_000_001_000, idle: Some(60_000), end: End::Never };
+        Session {
+            meta: Meta { times, version: 3, grace: None },
+            user: Some((*b"alice").into()),
+            fields: Fields::of(&fields),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_session_comes_back_from_its_payload(s in session()) {
+            let payload = Effect::snapshot(&s).encode();
+            prop_assert_eq!(Effect::decode(&payload).unwrap().to_session(), s);
+        }
+
+        #[test]
+        fn an_effect_does_the_same_here_and_there(
+            s in session(), meta in meta(), fields in prop::collection::vec((bytes(2), bytes(9)), 0..20),
+            removed in prop::collection::vec(bytes(2), 0..20), user in bytes(9), which in 0..3, whole: bool, clear: bool,
+        ) {
+            let fields: Vec<Field> = fields.iter().map(|(n, v)| Field::raw(n, v)).collect();
+            let fields = Fields::of(&fields);
+            let effect = Effect {
+                meta, whole, keep_ttl: !whole, clear: clear && !whole,
+                user: match which { 0 => UserChange::Set(&user), 1 if !whole => UserChange::Clear, _ => UserChange::Keep },
+                removed: if whole || clear { vec![] } else { removed.iter().map(Vec::as_slice).collect() },
+                fields: fields.view(),
+            };
+            let payload = effect.encode();
+            let there = Effect::decode(&payload).unwrap();
+            prop_assert_eq!(&there, &effect);
+            let (mut a, mut b) = (s.clone(), s);
+            a.apply(&effect);
+            b.apply(&there);
+            prop_assert_eq!(a, b);
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_are_their_own_encoding(tail in bytes(80), flags: u8) {
+            let mut payload = vec![FORMAT, flags];
+            payload.extend(tail);
+            if let Ok(effect) = Effect::decode(&payload) {
+                prop_assert_eq!(effect.encode(), payload);
+            }
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_byte_is_refused_or_is_its_own_encoding() {
+        let payload = Effect::snapshot(&json_session()).encode();
+        for cut in 0..payload.len() {
+            assert!(Effect::decode(&payload[..cut]).is_err(), "cut at {cut}");
+        }
+        for at in 0..payload.len() {
+            for byte in 0..=255 {
+                let mut changed = payload.clone();
+                changed[at] = byte;
+                if let Ok(effect) = Effect::decode(&changed) {
+                    assert_eq!(effect.encode(), changed, "byte {at} = {byte}");
+                }
+            }
+        }
+        let mut longer = payload;
+        longer.push(0);
+        assert_eq!(Effect::decode(&longer), Err(Malformed::Bad));
+    }
+
+    #[test]
+    fn a_later_format_is_named() {
+        assert_eq!(Effect::decode(&[2, 0]), Err(Malformed::Newer(2)));
+        assert_eq!(Effect::decode(&[0]), Err(Malformed::Bad));
+        assert_eq!(Effect::decode(&[]), Err(Malformed::Bad));
+        assert_eq!(Malformed::Newer(2).to_string(), "session payload of format 2, this module knows 1");
+    }
+}

@@ -1,0 +1,103 @@
+//! The primitives of the encoding: minimal LEB128 integers and length-prefixed bytes.
+//!
+//! Reading never trusts a length: nothing is taken that is not there, and an integer that is not in its shortest form is
+//! refused, so that a session has one encoding only.
+
+use unsigned_varint::{decode, encode};
+
+/// Appends an integer.
+pub fn put_int(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(encode::u64(value, &mut encode::u64_buffer()));
+}
+
+/// Appends bytes behind their length.
+pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_int(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// How many bytes an integer takes.
+pub fn int_len(value: u64) -> usize {
+    encode::u64(value, &mut encode::u64_buffer()).len()
+}
+
+/// Takes bytes apart from the front.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Reads from the beginning of `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Reader(bytes)
+    }
+
+    /// What has not been read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The next byte.
+    pub fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    /// The next integer.
+    #[inline]
+    pub fn int(&mut self) -> Option<u64> {
+        // Most lengths are below 128, one byte each.
+        if let Some((&first, rest)) = self.0.split_first() {
+            if first < 0x80 {
+                self.0 = rest;
+                return Some(u64::from(first));
+            }
+        }
+        let (value, rest) = decode::u64(self.0).ok()?;
+        self.0 = rest;
+        Some(value)
+    }
+
+    /// The next `len` bytes.
+    #[inline]
+    pub fn take(&mut self, len: u64) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(usize::try_from(len).ok()?)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// The next bytes, behind their length.
+    pub fn bytes(&mut self) -> Option<&'a [u8]> {
+        let len = self.int()?;
+        self.take(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_come_back_and_have_one_form() {
+        for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX] {
+            let mut out = Vec::new();
+            put_int(&mut out, value);
+            assert_eq!(out.len(), int_len(value));
+            let mut reader = Reader::new(&out);
+            assert_eq!(reader.int(), Some(value));
+            assert!(reader.rest().is_empty());
+        }
+        assert_eq!(Reader::new(&[0x80, 0x00]).int(), None, "0 in two bytes");
+        assert_eq!(Reader::new(&[0x80]).int(), None, "cut short");
+        assert_eq!(Reader::new(&[0xff; 11]).int(), None, "past 64 bits");
+    }
+
+    #[test]
+    fn lengths_are_not_trusted() {
+        assert_eq!(Reader::new(&[5, b'a', b'b']).bytes(), None);
+        let mut huge = Vec::new();
+        put_int(&mut huge, u64::MAX);
+        assert_eq!(Reader::new(&huge).bytes(), None);
+        assert_eq!(Reader::new(&[0]).bytes(), Some(&b""[..]));
+    }
+}
