@@ -1,5 +1,7 @@
 //! redis-session: a Redis and Valkey module that makes a web session a native type of the server.
 
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
+
 mod commands;
 mod config;
 mod info;
@@ -41,7 +43,7 @@ mod entry {
             string: [],
             bool: [],
             enum: [
-                ["id-format", &config::ID_FORMAT, session::id::IdFormat::Uuid, ConfigurationFlags::DEFAULT, None],
+                ["id-format", &config::ID_FORMAT, config::IdChoice::UUID, ConfigurationFlags::DEFAULT, None],
             ],
             module_args_as_configuration: true,
         ]

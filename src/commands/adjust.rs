@@ -1,6 +1,6 @@
 //! `SESSION.ADJUST`: changes a session's own timeouts.
 
-use super::args::{is, Args, Times};
+use super::args::{Args, Times};
 use super::options::end;
 use crate::config;
 use crate::keyspace::{Call, Error, Event, Handler, Result};
@@ -14,8 +14,8 @@ impl Handler for Adjust {
         let mut args = Args::of(call);
         let name = args.first()?;
         let mut times = Times::of("session.adjust");
-        let bare = call.arg(2).filter(|_| call.arg_count() == 3).map(|arg| arg.bytes());
-        if bare.is_some_and(|arg| !is(arg, "PERSIST") && !is(arg, "NOLIFETIME")) {
+        let bare = call.arg(2).filter(|_| call.arg_count() == 3);
+        if bare.is_some_and(|arg| arg.bytes().first().is_some_and(|c| c.is_ascii_digit() || *c == b'-')) {
             times.take_seconds(&mut args)?;
         }
         while let Some(option) = args.next() {

@@ -22,6 +22,9 @@ impl Handler for Apply {
         }
         let event = event(&effect, session);
         let change = change_of(effect, session);
+        if !change.effect.within_caps(change.fields.as_ref()) {
+            return Err(Error::text("ERR the session would pass the hard caps"));
+        }
         key.apply(change)?;
         call.replicate_verbatim();
         if event != Event::Touch {

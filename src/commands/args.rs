@@ -114,11 +114,6 @@ impl Times {
         self.change
     }
 
-    /// Whether an idle timeout was given.
-    pub fn any(&self) -> bool {
-        self.change != TimesChange::default()
-    }
-
     /// Takes an option of idle timeouts; whether it was one.
     pub fn take_idle(&mut self, option: &[u8], args: &mut Args<'_>) -> Result<bool> {
         let idle = if is(option, "EX") {

@@ -5,6 +5,7 @@ use super::read::{reply_fields, reply_meta, META};
 use crate::keyspace::{Access, Call, Error, Handler, OwnedName, Permission, Result};
 use crate::session::{Millis, Session};
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 /// `SESSION.BYUSER user [WITHMETA] [FIELDS n field …] [LIMIT offset count]`
 pub struct ByUser;
@@ -26,7 +27,7 @@ impl Handler for ByUser {
             if is(option, "WITHMETA") {
                 once(&mut request.meta, ())?;
             } else if is(option, "FIELDS") {
-                once(&mut request.fields, args.counted("numfields")?)?;
+                once(&mut request.fields, distinct(args.counted("numfields")?))?;
             } else if is(option, "LIMIT") {
                 once(&mut request.limit, limit(&mut args)?)?;
             } else {
@@ -42,6 +43,13 @@ impl Handler for ByUser {
         }
         reply_sessions(call, &request, &page)
     }
+}
+
+/// A map has a field once, however often it was asked for.
+fn distinct(mut names: Vec<&[u8]>) -> Vec<&[u8]> {
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(*name));
+    names
 }
 
 /// `LIMIT offset count`; a negative count means all, as in `ZRANGEBYSCORE`.

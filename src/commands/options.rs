@@ -83,9 +83,6 @@ impl<'c> Options<'c> {
 
     /// Checks what no option can see alone.
     pub fn check(&self) -> Result<()> {
-        if self.keep_ttl.is_some() && self.times.any() {
-            return Err(Error::SYNTAX);
-        }
         let (Some(removed), Some(fields)) = (&self.removed, &self.fields) else { return Ok(()) };
         match removed.iter().zip(fields.view().get_all(removed)).find(|(_, set)| set.is_some()) {
             Some((name, _)) => Err(Error::text(format!("ERR field '{}' is both set and unset", printable(name)))),

@@ -35,7 +35,7 @@ impl Handler for Revoke {
                 end(key);
                 ended = i64::saturating_add(ended, 1);
             } else {
-                key.end();
+                key.end_expired();
             }
         });
         call.integer(ended);

@@ -20,8 +20,9 @@ pub static TABLE: &[Spec] = &[
             optional(one_of("condition", &[flag("nx", "NX"), flag("xx", "XX"), IFVERSION])),
             optional(flag("replace", "REPLACE")),
             optional(one_of("owner", OWNER)),
-            optional(one_of("idle", IDLE_OR_KEEP)),
+            optional(one_of("idle", IDLE)),
             optional(END),
+            optional(flag("keepttl", "KEEPTTL")),
             optional(MAXSESSIONS),
             optional(UNSET),
             optional(DATA),
@@ -335,13 +336,6 @@ const IDLE: &[Arg] = &[
     option("seconds", "EX", ArgKind::Integer),
     option("milliseconds", "PX", ArgKind::Integer),
     flag("persist", "PERSIST"),
-];
-
-const IDLE_OR_KEEP: &[Arg] = &[
-    option("seconds", "EX", ArgKind::Integer),
-    option("milliseconds", "PX", ArgKind::Integer),
-    flag("persist", "PERSIST"),
-    flag("keepttl", "KEEPTTL"),
 ];
 
 const END: Arg = one_of(

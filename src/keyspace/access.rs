@@ -19,8 +19,10 @@ pub enum Permission {
 pub enum Caller {
     /// Nobody with limits: the primary, a file being loaded, the server itself.
     Unrestricted,
-    /// A user of the server.
+    /// A user of the server whose rules are one set.
     User(User),
+    /// A user whose rules are several sets (selectors), each with keys and commands of its own.
+    Selective(User),
     /// A user that is no more.
     Gone,
 }
@@ -50,6 +52,14 @@ impl Caller {
                 let said = unsafe { api!(RedisModule_ACLCheckKeyPermissions(user.0, key.raw(), flags as c_int)) };
                 said == raw::REDISMODULE_OK as c_int
             }
+            // That call would be content with any set that has the key, for whatever commands.
+            Caller::Selective(user) => {
+                let command = match permission {
+                    Permission::Read => "session.get",
+                    Permission::Write => "session.del",
+                };
+                user.may_run(&[OwnedName::new(command.as_bytes()).name(), key])
+            }
         }
     }
 
@@ -58,15 +68,35 @@ impl Caller {
         match self {
             Caller::Unrestricted => true,
             Caller::Gone => false,
-            Caller::User(user) => {
+            Caller::User(user) | Caller::Selective(user) => {
                 let words = ["config", "set", "session.max-fields", "1024"].map(|w| OwnedName::new(w.as_bytes()));
-                let mut argv = words.each_ref().map(|w| w.name().raw());
-                let argc = argv.len() as c_int;
-                // SAFETY: the user and the four strings live for the call.
-                let said = unsafe { api!(RedisModule_ACLCheckCommandPermissions(user.0, argv.as_mut_ptr(), argc)) };
-                said == raw::REDISMODULE_OK as c_int
+                user.may_run(&words.each_ref().map(OwnedName::name))
             }
         }
+    }
+}
+
+impl User {
+    fn may_run(&self, command: &[Name<'_>]) -> bool {
+        let mut argv: Vec<_> = command.iter().map(|word| word.raw()).collect();
+        let argc = c_int::try_from(argv.len()).unwrap_or(0);
+        // SAFETY: the user and the strings live for the call.
+        let said = unsafe { api!(RedisModule_ACLCheckCommandPermissions(self.0, argv.as_mut_ptr(), argc)) };
+        said == raw::REDISMODULE_OK as c_int
+    }
+
+    /// Whether the user's rules may have selectors, which stand in parentheses. (A parenthesis in a key pattern looks the
+    /// same, and is judged by the stricter rule.)
+    fn has_selectors(&self) -> bool {
+        // SAFETY: the user lives for the call; the string becomes ours.
+        let rules = unsafe {
+            let rules = api!(RedisModule_GetModuleUserACLString(self.0));
+            if rules.is_null() {
+                return true;
+            }
+            OwnedName::adopt(rules)
+        };
+        rules.name().bytes().contains(&b'(')
     }
 }
 
@@ -95,7 +125,12 @@ impl Call<'_> {
         if user.is_null() {
             Caller::Gone
         } else {
-            Caller::User(User(user))
+            let user = User(user);
+            if user.has_selectors() {
+                Caller::Selective(user)
+            } else {
+                Caller::User(user)
+            }
         }
     }
 

@@ -90,7 +90,7 @@ impl<'c> Call<'c> {
     pub fn open_session<'k>(&'k self, name: Name<'k>) -> Result<Key<'k>> {
         let mut key = self.open(name, Access::Write);
         if key.session()?.is_some_and(|s| s.meta.ended(self.now())) {
-            key.end();
+            key.end_expired();
         }
         Ok(key)
     }

@@ -35,9 +35,13 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Bytes as they can stand in an error: what is not printable ASCII as `\xNN`.
+/// Bytes as they can stand in an error: what is not printable ASCII as `\xNN`, and no more than the first of them.
 pub fn printable(bytes: &[u8]) -> String {
-    bytes.escape_ascii().to_string()
+    const MOST: usize = 64;
+    match bytes.get(..MOST) {
+        Some(first) if first.len() < bytes.len() => format!("{}...", first.escape_ascii()),
+        _ => bytes.escape_ascii().to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -47,5 +51,7 @@ mod tests {
     #[test]
     fn bytes_in_errors_are_printable() {
         assert_eq!(printable(b"a\0\r\n\xff"), r"a\x00\r\n\xff");
+        assert_eq!(printable(&[b'a'; 64]), "a".repeat(64));
+        assert_eq!(printable(&[b'a'; 65]), "a".repeat(64) + "...");
     }
 }

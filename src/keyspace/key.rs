@@ -7,6 +7,7 @@ use super::events::{self, Event};
 use super::index;
 use super::name::Name;
 use super::server;
+use crate::info::{self, Counter};
 use crate::session::write::Change;
 use crate::session::{Effect, Millis, Session, State};
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleKey};
@@ -168,6 +169,12 @@ impl<'c> Key<'c> {
         }
         self.modified();
         self.notify(Event::Deleted);
+    }
+
+    /// Ends a session that is past its deadline while the key is still there.
+    pub fn end_expired(&mut self) {
+        info::count(Counter::Expired);
+        self.end();
     }
 
     /// Tells `WATCH` and client-side caches that the data changed.

@@ -33,6 +33,7 @@ fn try_load(ctx: *mut RedisModuleCtx, args: &[RedisString]) -> Result<(), String
     }
     let args: Vec<String> = args.iter().map(RedisString::to_string_lossy).collect();
     config::check_args(&args)?;
+    config::check_all_set()?;
     server::detect();
     set_options(ctx);
     if !data_type::register(ctx) {

@@ -221,6 +221,13 @@ impl<'a> Effect<'a> {
         Session { meta: self.meta, user: self.user.after(None).map(Box::from), fields: self.fields.to_owned() }
     }
 
+    /// Whether what it makes of a session that has these fields now stays within the hard caps. What does not could not be
+    /// read back from a file.
+    pub fn within_caps(&self, after: Option<&Fields>) -> bool {
+        let after = after.map_or(self.fields, Fields::view);
+        after.len() <= caps::FIELDS && (after.packed().len() <= caps::BYTES || after.size() <= caps::BYTES)
+    }
+
     /// The fields of a session after this effect, where it changes them.
     pub fn merged(&self, before: FieldsView<'_>) -> Option<Fields> {
         if self.whole || self.clear {

@@ -12,6 +12,9 @@ use std::fmt;
 /// How deep objects and arrays may nest, the outermost object included.
 pub const MAX_DEPTH: usize = 64;
 
+/// How much of a name an error shows.
+const SHOWN: usize = 64;
+
 /// A member of an object, as a field.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Member {
@@ -34,6 +37,10 @@ impl Member {
 pub fn parse_object(text: &[u8]) -> Result<Vec<Member>, String> {
     if let Some(at) = too_deep(text, MAX_DEPTH) {
         return Err(format!("nesting deeper than {MAX_DEPTH} at byte {at}"));
+    }
+    // The parser's own words for this would repeat the text, however long.
+    if text.iter().find(|byte| !is_space(**byte)).is_some_and(|first| *first != b'{') {
+        return Err("not an object".into());
     }
     let mut json = serde_json::Deserializer::from_slice(text);
     let members = json.deserialize_map(Members).and_then(|members| json.end().map(|()| members));
@@ -184,7 +191,8 @@ impl<'de> DeserializeSeed<'de> for NewName<'_> {
         if self.0.insert(name.clone()) {
             Ok(name)
         } else {
-            Err(de::Error::custom(format_args!("duplicate member {name:?}")))
+            let shown: String = name.chars().take(SHOWN).collect();
+            Err(de::Error::custom(format_args!("duplicate member {shown:?}")))
         }
     }
 }
@@ -236,7 +244,11 @@ mod tests {
 
     #[test]
     fn what_is_refused_says_where() {
-        assert_eq!(refused("[1]"), "invalid type: sequence, expected an object at line 1 column 0");
+        for text in ["[1]", " \"text\"", "7", "nul"] {
+            assert_eq!(refused(text), "not an object");
+        }
+        let long = "n".repeat(1000);
+        assert!(refused(&format!("{{\"{long}\":1,\"{long}\":2}}")).len() < 120);
         assert!(refused(r#"{"a":1,"b":2,"a":3}"#).starts_with("duplicate member \"a\" at line 1 column"));
         assert!(refused(r#"{"a":1} x"#).contains("trailing characters at line 1 column 9"));
         assert!(refused(r#"{"a":}"#).contains("line 1 column 6"));
@@ -247,6 +259,7 @@ mod tests {
         assert!(parse_object(deep(63).as_bytes()).is_ok());
         assert_eq!(refused(&deep(64)), "nesting deeper than 64 at byte 68");
         assert!(refused(&"[".repeat(1_000_000)).contains("nesting"));
+        assert!(refused(&format!("{{\"a\":\"{}", "x".repeat(1_000_000))).len() < 120);
     }
 
     #[test]

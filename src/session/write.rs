@@ -153,10 +153,13 @@ impl<'a> Write<'a> {
     }
 
     fn alter(&self, session: &Session, now: Millis) -> Effect<'a> {
+        let meta = self.meta(session, now);
         Effect {
-            meta: self.meta(session, now),
+            meta,
             whole: false,
-            keep_ttl: self.keep_ttl,
+            // A deadline that moves without an access, because `created` restarts or a timeout changes, takes the key's
+            // expiry along.
+            keep_ttl: self.keep_ttl && meta.deadline() == session.meta.deadline(),
             clear: self.replace,
             user: self.user,
             removed: if self.replace { Vec::new() } else { self.removed.clone() },
@@ -289,6 +292,21 @@ mod tests {
         let done = change(&Write { times, ..Write::default() }, State::Live(&s), 200);
         assert_eq!((done.effect.meta.version, done.effect.meta.times.idle), (7, None));
         assert!(done.fields.is_none());
+    }
+
+    #[test]
+    fn under_keepttl_the_expiry_follows_a_deadline_that_moves_all_the_same() {
+        let mut s = session();
+        s.meta.times = Times { idle: None, ..s.meta.times };
+        let times = TimesChange { idle: Some(Some(300)), end: None };
+        for (write, kept, deadline) in [
+            (Write::default(), true, 10_000),
+            (Write { user: UserChange::Set(b"bob"), ..Write::default() }, false, 10_200),
+            (Write { times, ..Write::default() }, false, 400),
+        ] {
+            let effect = change(&Write { keep_ttl: true, ..write }, State::Live(&s), 200).effect;
+            assert_eq!((effect.keep_ttl, effect.meta.deadline()), (kept, Some(deadline)));
+        }
     }
 
     #[test]
