@@ -11,11 +11,11 @@ export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run test lint install clean
+.PHONY: help setup build run test test-servers test-clients lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## installs what is missing: redis-server, libclang, a C compiler
 	@scripts/setup.sh
@@ -28,6 +28,12 @@ run: build ## starts a server with the module on 127.0.0.1:PORT (default 6379)
 
 test: build ## runs every test
 	cargo test --locked
+
+test-servers: build ## runs every test on other Redis and Valkey servers, unpacked in build/servers
+	scripts/test-servers.sh
+
+test-clients: build ## runs the README's examples with redis-py and node-redis (needs pip and npm)
+	@scripts/test-clients.sh $(MODULE)
 
 lint: setup ## formatting and clippy, warnings denied
 	cargo fmt --check
