@@ -11,7 +11,7 @@ export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run test test-servers test-clients lint install clean
+.PHONY: help setup build run test test-servers soak test-clients lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,6 +31,9 @@ test: build ## runs every test
 
 test-servers: build ## runs every test on other Redis and Valkey servers, unpacked in build/servers
 	scripts/test-servers.sh
+
+soak: build ## a million random operations against the model (MODEL_OPS for another number)
+	MODEL_OPS=$${MODEL_OPS:-1000000} cargo test --locked --release --test model -- --nocapture
 
 test-clients: build ## runs the README's examples with redis-py and node-redis (needs pip and npm)
 	@scripts/test-clients.sh $(MODULE)

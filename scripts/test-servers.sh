@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 servers=$(scripts/servers.sh "$@")
+export MODEL_OPS=${MODEL_OPS:-20000}
 failed=()
 while read -r program version; do
     echo "=== $version ($(basename "$(dirname "$program")"))"

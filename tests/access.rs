@@ -167,6 +167,8 @@ fn commands_have_categories_where_the_server_has_them_for_modules() {
     let mut fast = user(&mut s, "fast", "~* +@fast");
     fast.says("SESSION.TOUCH a", "1");
     assert!(fast.say("SESSION.GET a").starts_with("NOPERM"));
-    let safe = s.say("ACL CAT dangerous");
-    assert!(safe.contains("session.apply") && safe.contains("session.verify") && !safe.contains("session.set"));
+    for (command, dangerous) in [("apply", true), ("verify", true), ("set", false)] {
+        let info = s.say(&format!("COMMAND INFO session.{command}"));
+        assert_eq!(info.contains("@dangerous"), dangerous, "{info}");
+    }
 }

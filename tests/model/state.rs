@@ -169,7 +169,8 @@ impl Model {
     }
 
     fn change(&mut self, slot: &Slot, session: Session, keep_ttl: bool) {
-        let expires = if keep_ttl { self.dbs[slot.db][&slot.key].expires } else { session.deadline() };
+        let unmoved = self.session(slot).is_some_and(|s| s.deadline() == session.deadline());
+        let expires = if keep_ttl && unmoved { self.dbs[slot.db][&slot.key].expires } else { session.deadline() };
         self.dbs[slot.db].insert(slot.key.clone(), Entry { value: Value::Session(session), expires });
     }
 
