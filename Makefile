@@ -27,6 +27,7 @@ run: build ## starts a server with the module on 127.0.0.1:PORT (default 6379)
 	@scripts/run.sh $(MODULE)
 
 test: build ## runs every test
+	cargo build --release --locked --features inject-panics --target-dir target/inject
 	cargo test --locked
 
 test-servers: build ## runs every test on other Redis and Valkey servers, unpacked in build/servers

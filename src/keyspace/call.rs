@@ -2,7 +2,7 @@
 
 use super::api::api;
 use super::error::{Error, Result};
-use super::guard::guard;
+use super::guard::{guard, trip};
 use super::key::{Access, Key};
 use super::name::Name;
 use super::server;
@@ -36,7 +36,11 @@ pub unsafe extern "C" fn entry<H: Handler>(
     };
     let call = Call { ctx, args, now: Cell::new(None), replied: Cell::new(false) };
     let failed = Error::text("ERR internal error, see the server's log");
-    if let Err(error) = guard(Err(failed), || H::run(&call)) {
+    let run = || {
+        trip("command", call.arg(1).map_or(&[], Name::bytes));
+        H::run(&call)
+    };
+    if let Err(error) = guard(Err(failed), run) {
         // After a panic in the middle of a reply there is nothing left to say.
         if !call.replied.get() {
             call.error(&error);

@@ -4,7 +4,7 @@
 //! hands the same value to another key.
 
 use super::api::api;
-use super::guard::{guard, log_warning};
+use super::guard::{guard, log_warning, trip};
 use super::index;
 use super::name::Name;
 use super::report;
@@ -61,6 +61,11 @@ unsafe fn session<'v>(value: *const c_void) -> &'v Session {
     unsafe { &*value.cast::<Session>() }
 }
 
+/// See [`trip`]: panics are asked for by a field of the session.
+fn trip_in(place: &str, session: &Session) {
+    trip(place, session.fields.view().packed());
+}
+
 unsafe extern "C" fn rdb_load(io: *mut RedisModuleIO, encoding: c_int) -> *mut c_void {
     guard(ptr::null_mut(), || {
         if encoding != ENCODING {
@@ -82,6 +87,7 @@ unsafe extern "C" fn rdb_load(io: *mut RedisModuleIO, encoding: c_int) -> *mut c
 }
 
 fn load(payload: &[u8]) -> Option<Session> {
+    trip("load", payload);
     match Effect::decode(payload) {
         Ok(effect) if effect.whole => Some(effect.to_session()),
         Ok(_) => {
@@ -119,7 +125,9 @@ unsafe extern "C" fn aof_rewrite(io: *mut RedisModuleIO, key: *mut RedisModuleSt
 unsafe extern "C" fn digest(digest: *mut RedisModuleDigest, value: *mut c_void) {
     guard((), || {
         // SAFETY: the server calls with a value of ours.
-        let payload = Effect::snapshot(unsafe { session(value) }).encode();
+        let session = unsafe { session(value) };
+        trip_in("digest", session);
+        let payload = Effect::snapshot(session).encode();
         // SAFETY: the server calls with a digest to add to, and takes the bytes in.
         unsafe {
             api!(RedisModule_DigestAddStringBuffer(digest, payload.as_ptr().cast::<c_char>(), payload.len()));
@@ -133,8 +141,11 @@ unsafe extern "C" fn digest(digest: *mut RedisModuleDigest, value: *mut c_void) 
 /// # Safety
 /// `value` is one of ours that nobody uses any more.
 pub unsafe extern "C" fn free(value: *mut c_void) {
-    // SAFETY: the value came from a box, and the caller gives it up.
-    guard((), || drop(unsafe { Box::from_raw(value.cast::<Session>()) }));
+    guard((), || {
+        // SAFETY: the value came from a box, and the caller gives it up.
+        let session = unsafe { Box::from_raw(value.cast::<Session>()) };
+        trip_in("free", &session);
+    });
 }
 
 unsafe extern "C" fn mem_usage(_: *mut RedisModuleKeyOptCtx, value: *const c_void, _: usize) -> usize {
@@ -161,13 +172,19 @@ unsafe extern "C" fn unlink(ctx: *mut RedisModuleKeyOptCtx, value: *const c_void
         let (Ok(db), Some(key)) = (usize::try_from(db), key) else { return };
         report::gone(key.bytes());
         // SAFETY: the server calls with a value of ours.
-        if let Some(user) = unsafe { session(value) }.user() {
+        let session = unsafe { session(value) };
+        if let Some(user) = session.user() {
             index::with(|index| index.remove(db, user, key.bytes()));
         }
+        trip_in("unlink", session);
     });
 }
 
 unsafe extern "C" fn copy(_: *mut RedisModuleKeyOptCtx, value: *const c_void) -> *mut c_void {
-    // SAFETY: the server calls with a value of ours; the copy becomes the server's.
-    guard(ptr::null_mut(), || Box::into_raw(Box::new(unsafe { session(value) }.clone())).cast())
+    guard(ptr::null_mut(), || {
+        // SAFETY: the server calls with a value of ours; the copy becomes the server's.
+        let session = unsafe { session(value) };
+        trip_in("copy", session);
+        Box::into_raw(Box::new(session.clone())).cast()
+    })
 }

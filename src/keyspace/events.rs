@@ -4,7 +4,7 @@
 //! unlinked (a callback of the data type), its database flushed or exchanged.
 
 use super::api::api;
-use super::guard::guard;
+use super::guard::{guard, trip};
 use super::index;
 use super::key::{Access, Key};
 use super::name::{Name, OwnedName};
@@ -94,6 +94,7 @@ unsafe extern "C" fn on_key(
             // The name may stand on the server's stack (`loaded`), where a key cannot be opened by it: take a copy.
             // SAFETY: the server holds the name while it calls.
             let name = OwnedName::new(unsafe { Name::new(key) }.bytes());
+            trip("event", name.name().bytes());
             Key::open(ctx, name.name(), Access::Peek).index();
         });
     }

@@ -12,8 +12,26 @@ pub fn guard<T>(default: T, work: impl FnOnce() -> T) -> T {
 /// Makes a panic log one line. The standard hook would capture a backtrace, which crashes servers that load modules with
 /// `RTLD_DEEPBIND`.
 pub fn install_panic_hook() {
-    std::panic::set_hook(Box::new(|info| log_warning(&format!("session: internal error, please report it: {info}"))));
+    std::panic::set_hook(Box::new(|info| {
+        let line = info.to_string().replace('\n', " ");
+        log_warning(&format!("session: internal error, please report it: {line}"));
+    }));
 }
+
+/// A place where a test can have a panic: it happens if `bytes` hold `panic:` and the name of the place.
+#[cfg(feature = "inject-panics")]
+#[allow(clippy::panic, reason = "what this is for")]
+pub fn trip(place: &str, bytes: &[u8]) {
+    let word = format!("panic:{place}");
+    if bytes.windows(word.len()).any(|window| window == word.as_bytes()) {
+        panic!("injected at {place}");
+    }
+}
+
+/// No such place in what is shipped.
+#[cfg(not(feature = "inject-panics"))]
+#[inline(always)]
+pub fn trip(_place: &str, _bytes: &[u8]) {}
 
 /// Writes to the server's log. May be called in any thread.
 pub fn log_warning(text: &str) {

@@ -4,6 +4,7 @@ use super::api::api;
 use super::data_type;
 use super::error::{Error, Result};
 use super::events::{self, Event};
+use super::guard::trip;
 use super::index;
 use super::name::Name;
 use super::server;
@@ -121,6 +122,7 @@ impl<'c> Key<'c> {
                 }
             }
         }
+        trip("applied", self.name.bytes());
         if !effect.keep_ttl {
             self.expire_at(effect.meta.deadline());
         }

@@ -35,6 +35,7 @@ fn try_load(ctx: *mut RedisModuleCtx, args: &[RedisString]) -> Result<(), String
     config::check_args(&args)?;
     config::check_all_set()?;
     server::detect();
+    warn(ctx);
     set_options(ctx);
     if !data_type::register(ctx) {
         return Err("the data type could not be registered".into());
@@ -50,6 +51,17 @@ fn try_load(ctx: *mut RedisModuleCtx, args: &[RedisString]) -> Result<(), String
         return Err("the server's events could not be subscribed to".into());
     }
     Ok(())
+}
+
+/// Tells of what this server does wrong as soon as any module listens to its keys.
+fn warn(ctx: *mut RedisModuleCtx) {
+    let Some(version) = server::valkey_version(ctx) else { return };
+    if version.starts_with("8.1.") || version.starts_with("9.0.") {
+        log_warning(&format!(
+            "session: on Valkey {version}, with any module that listens to key events, MOVE and COPY ... DB of any key leave \
+             the client in the other database. Do not use them on this server; Valkey 9.1 has it mended (valkey PR 4024)"
+        ));
+    }
 }
 
 fn set_options(ctx: *mut RedisModuleCtx) {

@@ -3,7 +3,7 @@
 use super::api::api;
 use crate::session::Millis;
 use redis_module::raw;
-use std::ffi::c_int;
+use std::ffi::{c_int, CStr};
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::Relaxed};
 
 /// Flags with which a key is opened to be looked at: nothing of it is touched, counted, notified or expired. 0 on servers
@@ -37,6 +37,21 @@ pub fn data_type() -> *mut raw::RedisModuleType {
 /// Remembers the handle of our data type.
 pub fn set_data_type(handle: *mut raw::RedisModuleType) {
     DATA_TYPE.store(handle, Relaxed);
+}
+
+/// The version of a Valkey server; nothing on Redis.
+pub fn valkey_version(ctx: *mut raw::RedisModuleCtx) -> Option<String> {
+    // SAFETY: the context is that of the module being loaded; the text lives until the information is freed.
+    unsafe {
+        let info = api!(RedisModule_GetServerInfo(ctx, c"server".as_ptr()));
+        if info.is_null() {
+            return None;
+        }
+        let text = api!(RedisModule_ServerInfoGetFieldC(info, c"valkey_version".as_ptr()));
+        let version = (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned());
+        api!(RedisModule_FreeServerInfo(ctx, info));
+        version
+    }
 }
 
 /// The time by which the server itself judges expiry: that at which the running command began, where it tells (7.2).
