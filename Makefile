@@ -11,7 +11,7 @@ export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run test test-servers soak test-clients lint install clean
+.PHONY: help setup build run test test-servers soak bench bench-full test-clients lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,6 +35,12 @@ test-servers: build ## runs every test on other Redis and Valkey servers, unpack
 
 soak: build ## a million random operations against the model (MODEL_OPS for another number)
 	MODEL_OPS=$${MODEL_OPS:-1000000} cargo test --locked --release --test model -- --nocapture
+
+bench: build ## measures against what one would do instead, writes docs/benchmarks.md (about three minutes)
+	cargo bench --locked --bench sessions
+
+bench-full: build ## the same, longer: more rounds, three million sessions
+	BENCH_ROUNDS=9 BENCH_SCALE=3000 cargo bench --locked --bench sessions
 
 test-clients: build ## runs the README's examples with redis-py and node-redis (needs pip and npm)
 	@scripts/test-clients.sh $(MODULE)

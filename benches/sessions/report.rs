@@ -1,0 +1,128 @@
+//! The tables and the chart.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+#[derive(Clone, Copy)]
+pub enum Unit {
+    Micros,
+    Bytes,
+    Millis,
+    Ratio,
+}
+
+/// One comparison. The target is a limit for ours / theirs; none if infinite.
+pub struct Row {
+    pub work: &'static str,
+    pub against: &'static str,
+    pub ours: f64,
+    pub theirs: f64,
+    pub target: f64,
+    pub unit: Unit,
+}
+
+impl Row {
+    fn ratio(&self) -> f64 {
+        self.ours / self.theirs
+    }
+
+    fn met(&self) -> &'static str {
+        match () {
+            () if self.target.is_infinite() => "–",
+            () if self.ratio() <= self.target => "yes",
+            () => "no",
+        }
+    }
+
+    fn shown(&self, value: f64) -> String {
+        match self.unit {
+            Unit::Micros => format!("{value:.2} µs"),
+            Unit::Bytes => format!("{value:.0} B"),
+            Unit::Millis => format!("{value:.0} ms"),
+            Unit::Ratio => format!("{value:.2}"),
+        }
+    }
+}
+
+/// The comparisons as a Markdown table.
+pub fn table(rows: &[Row]) -> String {
+    let mut out = String::from(
+        "| work | held against | ours | theirs | ratio | target | target met |\n|---|---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let target = if row.target.is_infinite() { "–".into() } else { format!("≤ {:.2}", row.target) };
+        let (ours, theirs) = (row.shown(row.ours), row.shown(row.theirs));
+        let (work, against) = (row.work, row.against);
+        writeln!(out, "| {work} | {against} | {ours} | {theirs} | {:.2} | {target} | {} |", row.ratio(), row.met())
+            .unwrap();
+    }
+    out
+}
+
+/// Bars of the ratios, with their targets.
+fn chart(rows: &[Row]) -> String {
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.target.is_finite()).collect();
+    let (left, width, line) = (420.0, 360.0, 24.0);
+    let x = |ratio: f64| left + width * ratio.min(2.2) / 2.2;
+    let mut out = String::new();
+    let height = rows.len() as f64 * line + 40.0;
+    writeln!(out, r#"<svg xmlns="http://www.w3.org/2000/svg" width="860" height="{height}" font-family="sans-serif" font-size="12">"#).unwrap();
+    writeln!(out, r#"<rect width="860" height="{height}" fill="white"/>"#).unwrap();
+    writeln!(
+        out,
+        r#"<text x="8" y="18">ours / theirs: shorter is better; the mark is the target, the line is equal</text>"#
+    )
+    .unwrap();
+    for (i, row) in rows.iter().enumerate() {
+        let y = 30.0 + i as f64 * line;
+        let colour = if row.met() == "yes" { "#3a7d44" } else { "#b5532a" };
+        let (label, ratio) = (format!("{} / {}", row.work, row.against), row.ratio());
+        writeln!(out, r#"<text x="{:.0}" y="{:.0}" text-anchor="end">{label}</text>"#, left - 8.0, y + 14.0).unwrap();
+        writeln!(
+            out,
+            r#"<rect x="{left}" y="{:.0}" width="{:.1}" height="14" fill="{colour}"/>"#,
+            y + 3.0,
+            x(ratio) - left
+        )
+        .unwrap();
+        writeln!(out, r#"<text x="{:.1}" y="{:.0}">{ratio:.2}</text>"#, x(ratio.max(row.target)) + 6.0, y + 14.0)
+            .unwrap();
+        let mark = x(row.target);
+        writeln!(
+            out,
+            r#"<line x1="{mark:.1}" y1="{y:.0}" x2="{mark:.1}" y2="{:.0}" stroke="black" stroke-width="2"/>"#,
+            y + 20.0
+        )
+        .unwrap();
+    }
+    let one = x(1.0);
+    writeln!(
+        out,
+        r##"<line x1="{one:.1}" y1="26" x2="{one:.1}" y2="{height:.0}" stroke="#888" stroke-dasharray="3"/>"##
+    )
+    .unwrap();
+    out + "</svg>\n"
+}
+
+/// Writes docs/benchmarks.md and its chart.
+pub fn write(server: &str, rounds: usize, scale: usize, rows: &[Row], throughput: &[(&str, f64, f64)]) {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let date = std::process::Command::new("date").arg("+%Y-%m-%d").output().unwrap();
+    let date = String::from_utf8_lossy(&date.stdout).trim().to_string();
+    let mut page = format!(
+        "# Benchmarks\n\nWritten by `make bench` on {date}, on {server}; {rounds} rounds of 100,000 small sessions, the contenders \
+         by turns on the same server, medians. Times are the server's own for a call (`INFO commandstats`), the commands of \
+         a contender summed up; bytes are `used_memory` a session. Machines differ and are noisy: the ratios are what counts.\n\n\
+         A *small* session has six fields of 138 bytes in all, a *medium* one a further field of 200 bytes. Keys are `sess:` and \
+         a UUID, three sessions are one user's, the idle timeout is 1800 s. The last two rows are of {scale} sessions.\n\n"
+    );
+    page += &table(rows);
+    page +=
+        "\n![ours / theirs](benchmarks.svg)\n\n## Throughput\n\nRequests a second by redis-benchmark, 50 clients:\n\n\
+             | command | pipelined by 32 | one at a time |\n|---|---|---|\n";
+    for (name, pipelined, single) in throughput {
+        writeln!(page, "| `{name}` | {pipelined:.0} | {single:.0} |").unwrap();
+    }
+    std::fs::write(docs.join("benchmarks.md"), page).unwrap();
+    std::fs::write(docs.join("benchmarks.svg"), chart(rows)).unwrap();
+}
