@@ -25,7 +25,7 @@ impl Handler for Apply {
         if !change.effect.within_caps(change.fields.as_ref()) {
             return Err(Error::text("ERR the session would pass the hard caps"));
         }
-        key.apply(change)?;
+        key.apply(change, payload)?;
         call.replicate_verbatim();
         if event != Event::Touch {
             key.modified();
@@ -37,7 +37,7 @@ impl Handler for Apply {
 }
 
 /// The event that the command had which caused this effect.
-fn event(effect: &Effect<'_>, session: Option<&Session>) -> Event {
+fn event(effect: &Effect<'_>, session: Option<Session<'_>>) -> Event {
     let Some(session) = session else { return Event::Set };
     let (before, after) = (&session.meta, &effect.meta);
     if before.grace != after.grace {

@@ -97,7 +97,7 @@ fn page(mut found: Vec<Found>, limit: Option<(usize, usize)>) -> Vec<Found> {
 fn reply_sessions(call: &Call<'_>, request: &Request<'_>, page: &[Found]) -> Result<()> {
     let names: Vec<OwnedName> = page.iter().map(|(_, key)| OwnedName::new(key)).collect();
     let keys: Vec<_> = names.iter().map(|name| call.open(name.name(), Access::Peek)).collect();
-    let sessions: Vec<(&[u8], &Session)> =
+    let sessions: Vec<(&[u8], Session<'_>)> =
         keys.iter().filter_map(|key| Some((key.name().bytes(), key.session().ok()??))).collect();
     call.array(sessions.len());
     for (key, session) in sessions {
@@ -109,7 +109,7 @@ fn reply_sessions(call: &Call<'_>, request: &Request<'_>, page: &[Found]) -> Res
             reply_meta(call, session);
         }
         if let Some(names) = &request.fields {
-            let present: Vec<_> = session.fields.view().get_all(names).into_iter().flatten().collect();
+            let present: Vec<_> = session.fields.get_all(names).into_iter().flatten().collect();
             call.bulk(b"data");
             reply_fields(call, present.len(), present.into_iter());
         }

@@ -14,7 +14,7 @@ impl Handler for Info {
             call.null();
             return Ok(());
         };
-        let fields = session.fields.view();
+        let fields = session.fields;
         call.map(11);
         reply_times(call, session);
         call.bulk(b"fields");

@@ -44,12 +44,12 @@ impl<'c> Read<'c> {
     }
 
     /// Checks that the session can be replied as it was asked for: JSON has no text for every field.
-    pub fn check(&self, session: &Session) -> Result<()> {
+    pub fn check(&self, session: Session<'_>) -> Result<()> {
         self.data(session).map(drop)
     }
 
-    fn data<'s>(&self, session: &'s Session) -> Result<Data<'s>> {
-        let fields = session.fields.view();
+    fn data<'s>(&self, session: Session<'s>) -> Result<Data<'s>> {
+        let fields = session.fields;
         match &self.what {
             None => Ok(Data::All(fields)),
             Some(What::Fields(names)) => Ok(Data::Some(fields.get_all(names))),
@@ -60,7 +60,7 @@ impl<'c> Read<'c> {
     }
 
     /// Replies.
-    pub fn reply(&self, call: &Call<'_>, session: &Session) -> Result<()> {
+    pub fn reply(&self, call: &Call<'_>, session: Session<'_>) -> Result<()> {
         let data = self.data(session)?;
         if self.meta() {
             call.map(META.saturating_add(1));
@@ -94,17 +94,17 @@ pub fn reply_fields<'s>(call: &Call<'_>, len: usize, fields: impl Iterator<Item 
 pub const META: usize = 9;
 
 /// The pairs of a map of metadata.
-pub fn reply_meta(call: &Call<'_>, session: &Session) {
+pub fn reply_meta(call: &Call<'_>, session: Session<'_>) {
     reply_times(call, session);
     reply_time(call, "grace", session.meta.grace);
 }
 
 /// The pairs of a map of metadata but the last, `grace`.
-pub fn reply_times(call: &Call<'_>, session: &Session) {
+pub fn reply_times(call: &Call<'_>, session: Session<'_>) {
     let times = &session.meta.times;
     let lifetime = if let End::Lifetime(span) = times.end { Some(span) } else { None };
     call.bulk(b"user");
-    reply_or_null(call, session.user());
+    reply_or_null(call, session.user);
     reply_time(call, "created", Some(times.created));
     reply_time(call, "accessed", Some(times.accessed));
     reply_time(call, "idle", times.idle);

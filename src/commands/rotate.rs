@@ -58,15 +58,16 @@ fn rotate(call: &Call<'_>, old: Name<'_>, new: Name<'_>, options: &Options<'_>, 
         }
         Outcome::Unmet => return Ok(()),
     };
-    let (before, mut next) = (session.user(), session.clone());
+    let before = session.user;
     let ended = make_room(call, options.cap(), change.effect.user.after(before), before, &[old, new])?;
     let frozen = grace.map(|grace| Meta { grace: Some(now.saturating_add(grace)), ..session.meta });
-    next.apply(&change.effect);
+    let next = change.effect.after(session, change.fields.as_ref()).record();
+    let version = change.effect.meta.version;
     end_all(call, &ended);
-    begin(call, new, &next)?;
+    begin(call, new, Session::of(&next))?;
     give_up(&mut key, frozen)?;
     info::count(info::Counter::Rotated);
-    reply_version(call, next.meta.version);
+    reply_version(call, version);
     Ok(())
 }
 
@@ -78,7 +79,7 @@ fn is_free(call: &Call<'_>, name: Name<'_>) -> bool {
     }
 }
 
-fn begin(call: &Call<'_>, name: Name<'_>, session: &Session) -> Result<()> {
+fn begin(call: &Call<'_>, name: Name<'_>, session: Session<'_>) -> Result<()> {
     let mut key = call.open(name, Access::Write);
     key.commit(Change { effect: Effect::snapshot(session), fields: None })?;
     key.modified();

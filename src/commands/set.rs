@@ -7,7 +7,6 @@ use crate::config;
 use crate::info::{self, Counter};
 use crate::keyspace::{Call, Error, Event, Handler, Result};
 use crate::session::write::Outcome;
-use crate::session::Session;
 
 /// `SESSION.SET key [NX | XX | IFVERSION v] [REPLACE] [USER user | NOUSER] times [KEEPTTL] max data`
 pub struct Set;
@@ -35,7 +34,7 @@ impl Handler for Set {
                 reply_version(call, version);
             }
             Outcome::Change(change) => {
-                let before = state.live().and_then(Session::user);
+                let before = state.live().and_then(|s| s.user);
                 let ended = make_room(call, options.cap(), change.effect.user.after(before), before, &[name])?;
                 let version = change.effect.meta.version;
                 end_all(call, &ended);

@@ -94,7 +94,7 @@ impl<'c> Request<'c> {
     pub fn found(&self, state: State<'_>) -> Result<Found> {
         match self.options.write(Vec::new(), FieldsView::default()).target(state)? {
             Some(Some(session)) => {
-                let values = session.fields.view().get_all(&self.names);
+                let values = session.fields.get_all(&self.names);
                 Ok(Found::Values(values.into_iter().map(|f| f.map(|f| f.value.to_vec())).collect()))
             }
             Some(None) => Ok(Found::Missing),

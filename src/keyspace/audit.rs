@@ -7,6 +7,7 @@ use super::index;
 use super::key::{Access, Key};
 use super::name::Name;
 use super::server;
+use super::value::Value;
 use crate::session::Session;
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleKey, RedisModuleScanCursor, RedisModuleString};
 use std::collections::HashSet;
@@ -99,12 +100,11 @@ unsafe extern "C" fn on_key(
             }
             return;
         }
-        // SAFETY: the key is open while the server calls; a value of our type is a session.
+        // SAFETY: the key is open while the server calls; a value of our type is one of ours.
         unsafe {
             if api!(RedisModule_ModuleTypeGetType(key)) == server::data_type() {
-                let value = api!(RedisModule_ModuleTypeGetValue(key)).cast::<Session>();
-                if let Some(session) = value.as_ref() {
-                    seen.note(name, session);
+                if let Some(value) = Value::from_ptr(api!(RedisModule_ModuleTypeGetValue(key))) {
+                    seen.note(name, Session::of(value.record()));
                 }
             }
         }
@@ -112,9 +112,9 @@ unsafe extern "C" fn on_key(
 }
 
 impl Seen {
-    fn note(&mut self, name: Name<'_>, session: &Session) {
+    fn note(&mut self, name: Name<'_>, session: Session<'_>) {
         self.sessions = self.sessions.saturating_add(1);
-        if let Some(user) = session.user() {
+        if let Some(user) = session.user {
             self.entries.insert((self.db, user.into(), name.bytes().into()));
         }
     }

@@ -1,6 +1,6 @@
 //! The type `sess-hash` and what the server asks of it.
 //!
-//! The value is a boxed [`Session`] and holds nothing but its own bytes: the server may free it in any thread, and RENAME
+//! The value is the session's record and holds nothing but its own bytes: the server may free it in any thread, and RENAME
 //! hands the same value to another key.
 
 use super::api::api;
@@ -9,7 +9,8 @@ use super::index;
 use super::name::Name;
 use super::report;
 use super::server;
-use crate::session::{Effect, Session};
+use super::value::Value;
+use crate::session::{check_record, keeping_ttl, Session};
 use redis_module::raw::{
     self, RedisModuleCtx, RedisModuleDigest, RedisModuleIO, RedisModuleKeyOptCtx, RedisModuleString,
 };
@@ -52,18 +53,13 @@ pub fn register(ctx: *mut RedisModuleCtx) -> bool {
     !handle.is_null()
 }
 
-/// The session behind a value of our type.
+/// The record behind a value of our type.
 ///
 /// # Safety
 /// `value` is one that the server was given by this module and has not freed.
-unsafe fn session<'v>(value: *const c_void) -> &'v Session {
-    // SAFETY: by the promise of the caller.
-    unsafe { &*value.cast::<Session>() }
-}
-
-/// See [`trip`]: panics are asked for by a field of the session.
-fn trip_in(place: &str, session: &Session) {
-    trip(place, session.fields.view().packed());
+unsafe fn record<'v>(value: *const c_void) -> &'v [u8] {
+    // SAFETY: by the promise of the caller; the server calls back only while nothing is being changed.
+    unsafe { Value::from_ptr(value).map_or(&[], |value| value.record()) }
 }
 
 unsafe extern "C" fn rdb_load(io: *mut RedisModuleIO, encoding: c_int) -> *mut c_void {
@@ -79,21 +75,17 @@ unsafe extern "C" fn rdb_load(io: *mut RedisModuleIO, encoding: c_int) -> *mut c
             return ptr::null_mut(); // cut short: the server knows
         }
         // SAFETY: the server gave `len` bytes there.
-        let session = load(unsafe { std::slice::from_raw_parts(buffer.cast(), len) });
+        let value = load(unsafe { std::slice::from_raw_parts(buffer.cast(), len) });
         // SAFETY: the buffer is ours and not used any more.
         unsafe { api!(RedisModule_Free(buffer.cast())) };
-        session.map_or(ptr::null_mut(), |session| Box::into_raw(Box::new(session)).cast())
+        value.map_or(ptr::null_mut(), Value::as_ptr)
     })
 }
 
-fn load(payload: &[u8]) -> Option<Session> {
+fn load(payload: &[u8]) -> Option<Value> {
     trip("load", payload);
-    match Effect::decode(payload) {
-        Ok(effect) if effect.whole => Some(effect.to_session()),
-        Ok(_) => {
-            log_warning("session: a payload that is a change, not a session");
-            None
-        }
+    match check_record(payload) {
+        Ok(()) => Some(Value::new(payload)),
         Err(why) => {
             log_warning(&format!("session: {why}"));
             None
@@ -104,18 +96,16 @@ fn load(payload: &[u8]) -> Option<Session> {
 unsafe extern "C" fn rdb_save(io: *mut RedisModuleIO, value: *mut c_void) {
     guard((), || {
         // SAFETY: the server calls with a value of ours.
-        let payload = Effect::snapshot(unsafe { session(value) }).encode();
+        let record = unsafe { record(value) };
         // SAFETY: the server calls with the stream to write to, and copies the bytes.
-        unsafe { api!(RedisModule_SaveStringBuffer(io, payload.as_ptr().cast::<c_char>(), payload.len())) };
+        unsafe { api!(RedisModule_SaveStringBuffer(io, record.as_ptr().cast::<c_char>(), record.len())) };
     });
 }
 
 unsafe extern "C" fn aof_rewrite(io: *mut RedisModuleIO, key: *mut RedisModuleString, value: *mut c_void) {
     guard((), || {
         // SAFETY: the server calls with a value of ours.
-        let mut effect = Effect::snapshot(unsafe { session(value) });
-        effect.keep_ttl = true; // the server writes the key's expiry itself, as it is
-        let payload = effect.encode();
+        let payload = keeping_ttl(unsafe { record(value) }); // the server writes the key's expiry itself, as it is
         let (start, len) = (payload.as_ptr().cast::<c_char>(), payload.len());
         // SAFETY: the server calls with the stream to write to; "sb" takes a string and a buffer with its length.
         unsafe { api!(RedisModule_EmitAOF(io, c"SESSION.APPLY".as_ptr(), c"sb".as_ptr(), key, start, len)) };
@@ -125,40 +115,54 @@ unsafe extern "C" fn aof_rewrite(io: *mut RedisModuleIO, key: *mut RedisModuleSt
 unsafe extern "C" fn digest(digest: *mut RedisModuleDigest, value: *mut c_void) {
     guard((), || {
         // SAFETY: the server calls with a value of ours.
-        let session = unsafe { session(value) };
-        trip_in("digest", session);
-        let payload = Effect::snapshot(session).encode();
+        let record = unsafe { record(value) };
+        trip("digest", record);
         // SAFETY: the server calls with a digest to add to, and takes the bytes in.
         unsafe {
-            api!(RedisModule_DigestAddStringBuffer(digest, payload.as_ptr().cast::<c_char>(), payload.len()));
+            api!(RedisModule_DigestAddStringBuffer(digest, record.as_ptr().cast::<c_char>(), record.len()));
             api!(RedisModule_DigestEndSequence(digest));
         }
     });
 }
 
 /// Frees a value, in any thread.
-///
-/// # Safety
-/// `value` is one of ours that nobody uses any more.
-pub unsafe extern "C" fn free(value: *mut c_void) {
+unsafe extern "C" fn free(value: *mut c_void) {
     guard((), || {
-        // SAFETY: the value came from a box, and the caller gives it up.
-        let session = unsafe { Box::from_raw(value.cast::<Session>()) };
-        trip_in("free", &session);
+        // SAFETY: the server gives up a value of ours.
+        if let Some(value) = unsafe { Value::from_ptr(value) } {
+            // Freed even where a panic is injected here.
+            let _freed = Freed(value);
+            // SAFETY: nobody else has the value any more.
+            trip("free", unsafe { value.record() });
+        }
     });
 }
 
-unsafe extern "C" fn mem_usage(_: *mut RedisModuleKeyOptCtx, value: *const c_void, _: usize) -> usize {
-    // SAFETY: the server calls with a value of ours.
-    guard(0, || unsafe { session(value) }.memory())
+/// Frees its value when it goes.
+struct Freed(Value);
+
+impl Drop for Freed {
+    fn drop(&mut self) {
+        // SAFETY: made by `free` alone, of a value that nobody uses any more.
+        unsafe { self.0.free() };
+    }
 }
 
-/// A session is a few allocations whatever it holds; one of megabytes takes the allocator long enough to be freed in the
+unsafe extern "C" fn mem_usage(_: *mut RedisModuleKeyOptCtx, value: *const c_void, _: usize) -> usize {
+    memory(value)
+}
+
+/// Bytes that a value takes.
+fn memory(value: *const c_void) -> usize {
+    // SAFETY: the server calls with a value of ours.
+    guard(0, || unsafe { Value::from_ptr(value) }.map_or(0, Value::memory))
+}
+
+/// A session is one allocation whatever it holds; one of megabytes takes the allocator long enough to be freed in the
 /// background (the server does so above 64).
 unsafe extern "C" fn free_effort(_: *mut RedisModuleKeyOptCtx, value: *const c_void) -> usize {
     const A_UNIT: usize = 16 * 1024;
-    // SAFETY: the server calls with a value of ours.
-    guard(1, || unsafe { session(value) }.memory().wrapping_div(A_UNIT).saturating_add(1))
+    memory(value).wrapping_div(A_UNIT).saturating_add(1)
 }
 
 /// The key goes, for whatever reason: the index forgets it.
@@ -172,19 +176,19 @@ unsafe extern "C" fn unlink(ctx: *mut RedisModuleKeyOptCtx, value: *const c_void
         let (Ok(db), Some(key)) = (usize::try_from(db), key) else { return };
         report::gone(key.bytes());
         // SAFETY: the server calls with a value of ours.
-        let session = unsafe { session(value) };
-        if let Some(user) = session.user() {
+        let record = unsafe { record(value) };
+        if let Some(user) = Session::of(record).user {
             index::with(|index| index.remove(db, user, key.bytes()));
         }
-        trip_in("unlink", session);
+        trip("unlink", record);
     });
 }
 
 unsafe extern "C" fn copy(_: *mut RedisModuleKeyOptCtx, value: *const c_void) -> *mut c_void {
     guard(ptr::null_mut(), || {
         // SAFETY: the server calls with a value of ours; the copy becomes the server's.
-        let session = unsafe { session(value) };
-        trip_in("copy", session);
-        Box::into_raw(Box::new(session.clone())).cast()
+        let record = unsafe { record(value) };
+        trip("copy", record);
+        Value::new(record).as_ptr()
     })
 }

@@ -1,16 +1,16 @@
 //! A key that is open: the session in it, and the three things that happen to one: it begins, changes or ends.
 
 use super::api::api;
-use super::data_type;
 use super::error::{Error, Result};
 use super::events::{self, Event};
 use super::guard::trip;
 use super::index;
 use super::name::Name;
 use super::server;
+use super::value::Value;
 use crate::info::{self, Counter};
 use crate::session::write::Change;
-use crate::session::{Effect, Millis, Session, State};
+use crate::session::{patch, Effect, Fields, Millis, Session, State};
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleKey};
 use std::ffi::{c_char, c_int};
 use std::ptr;
@@ -61,9 +61,9 @@ impl<'c> Key<'c> {
     }
 
     /// The session in it, live or not; `WRONGTYPE` for another type.
-    pub fn session(&self) -> Result<Option<&Session>> {
-        // SAFETY: the value lives while the key is open and is not changed through another reference: `&self`.
-        self.value().map(|value| value.map(|value| unsafe { &*value }))
+    pub fn session(&self) -> Result<Option<Session<'_>>> {
+        // SAFETY: the value lives while the key is open, and is changed by `&mut self` alone.
+        Ok(self.value()?.map(|value| Session::of(unsafe { value.record() })))
     }
 
     /// What the session in it is at this time.
@@ -71,13 +71,11 @@ impl<'c> Key<'c> {
         self.session().map(|session| State::of(session, now))
     }
 
-    fn value(&self) -> Result<Option<*mut Session>> {
-        // SAFETY: the handle is open, or null, which the calls allow; a value of our type is a session that
-        // `data_type` made from a box.
+    fn value(&self) -> Result<Option<Value>> {
+        // SAFETY: the handle is open, or null, which the calls allow; a value of our type is one of ours.
         unsafe {
             if api!(RedisModule_ModuleTypeGetType(self.handle)) == server::data_type() && !self.handle.is_null() {
-                let value = api!(RedisModule_ModuleTypeGetValue(self.handle)).cast::<Session>();
-                return Ok((!value.is_null()).then_some(value));
+                return Ok(Value::from_ptr(api!(RedisModule_ModuleTypeGetValue(self.handle))));
             }
         }
         if self.is_empty() {
@@ -90,37 +88,25 @@ impl<'c> Key<'c> {
     /// Carries out what was decided, here and on replicas and in the AOF.
     pub fn commit(&mut self, change: Change<'_>) -> Result<()> {
         let payload = change.effect.encode();
-        self.apply(change)?;
+        self.apply(change, &payload)?;
         self.replicate(&payload);
         Ok(())
     }
 
-    /// Carries out a change here alone.
-    pub fn apply(&mut self, change: Change<'_>) -> Result<()> {
+    /// Carries out a change here alone; `payload` is the encoding of its effect.
+    pub fn apply(&mut self, change: Change<'_>, payload: &[u8]) -> Result<()> {
         let Change { effect, fields } = change;
         match self.value()? {
-            None => self.put(effect.to_session())?,
-            Some(value) => {
-                // SAFETY: the key is open for writing and `&mut self` is the only way to its value; the event
-                // handlers and callbacks of the server that read it do not run before this reference ends.
-                let session = unsafe { &mut *value };
-                let (db, key) = (self.db(), self.name.bytes());
-                let before = session.user.clone();
-                if let Some(fields) = fields {
-                    session.fields = fields;
-                }
-                session.apply_meta(&effect);
-                if before != session.user {
-                    index::with(|index| {
-                        if let Some(user) = before.as_deref() {
-                            index.remove(db, user, key);
-                        }
-                        if let Some(user) = session.user() {
-                            index.add(db, user, key);
-                        }
-                    });
+            None => {
+                let session = effect.after(Session::default(), None);
+                // What is sent is what is stored, but for the expiry's flag.
+                if effect.keep_ttl {
+                    self.put(&session.record(), session.user)?;
+                } else {
+                    self.put(payload, session.user)?;
                 }
             }
+            Some(value) => self.alter(value, &effect, fields.as_ref(), payload)?,
         }
         trip("applied", self.name.bytes());
         if !effect.keep_ttl {
@@ -129,25 +115,52 @@ impl<'c> Key<'c> {
         Ok(())
     }
 
+    fn alter(&mut self, value: Value, effect: &Effect<'_>, fields: Option<&Fields>, payload: &[u8]) -> Result<()> {
+        // SAFETY: the key is open for writing and `&mut self` is the only way to its value; no callback of the server
+        // reads it before these references end.
+        if effect.only_meta() && patch(unsafe { value.record_mut() }, payload) {
+            return Ok(());
+        }
+        // SAFETY: as above; the old value is freed below, when nothing of it is used any more.
+        let before = Session::of(unsafe { value.record() });
+        let after = effect.after(before, fields);
+        if before.user != after.user {
+            let (db, key) = (self.db(), self.name.bytes());
+            index::with(|index| {
+                before.user.into_iter().for_each(|user| index.remove(db, user, key));
+                after.user.into_iter().for_each(|user| index.add(db, user, key));
+            });
+        }
+        let new = Value::new(&after.record());
+        let (ours, mut old) = (server::data_type(), ptr::null_mut());
+        // SAFETY: the handle is open for writing; the server takes the new value and hands back the old one.
+        let done = unsafe { api!(RedisModule_ModuleTypeReplaceValue(self.handle, ours, new.as_ptr(), &mut old)) };
+        // SAFETY: whichever of the two the server does not have is ours, and nobody uses it.
+        unsafe {
+            match done {
+                OK => Value::from_ptr(old).into_iter().for_each(|old| old.free()),
+                _ => new.free(),
+            }
+        }
+        written(done)
+    }
+
     /// Stores a new session.
-    fn put(&mut self, session: Session) -> Result<()> {
-        let user = session.user.clone();
-        let value = Box::into_raw(Box::new(session));
+    fn put(&mut self, record: &[u8], user: Option<&[u8]>) -> Result<()> {
+        let value = Value::new(record);
         // The server's event for a new key would make us open it again to learn the user that we know.
         let done = events::creating(|| {
             // SAFETY: the handle is open for writing; the server owns the value from here on and frees it through
             // our type.
-            unsafe { api!(RedisModule_ModuleTypeSetValue(self.handle, server::data_type(), value.cast())) }
+            unsafe { api!(RedisModule_ModuleTypeSetValue(self.handle, server::data_type(), value.as_ptr())) }
         });
-        if done != raw::REDISMODULE_OK as c_int {
+        if done != OK {
             // SAFETY: the server has not taken the value, so it is still ours.
-            unsafe { data_type::free(value.cast()) };
-            return Err(Error::text("ERR the key could not be written"));
-        }
-        if let Some(user) = user.as_deref() {
+            unsafe { value.free() };
+        } else if let Some(user) = user {
             index::with(|index| index.add(self.db(), user, self.name.bytes()));
         }
-        Ok(())
+        written(done)
     }
 
     fn expire_at(&mut self, deadline: Option<Millis>) {
@@ -197,7 +210,7 @@ impl<'c> Key<'c> {
 
     /// Notes the session of this key in the index.
     pub(super) fn index(&self) {
-        if let Ok(Some(user)) = self.session().map(|s| s.and_then(Session::user)) {
+        if let Ok(Some(user)) = self.session().map(|s| s.and_then(|s| s.user)) {
             index::with(|index| index.add(self.db(), user, self.name.bytes()));
         }
     }
@@ -212,7 +225,17 @@ impl Drop for Key<'_> {
 }
 
 /// An effect from a payload as a change, for a session that is there or not.
-pub fn change_of<'e>(effect: Effect<'e>, session: Option<&Session>) -> Change<'e> {
-    let fields = session.and_then(|s| effect.merged(s.fields.view()));
+pub fn change_of<'e>(effect: Effect<'e>, session: Option<Session<'_>>) -> Change<'e> {
+    let fields = session.and_then(|s| effect.merged(s.fields));
     Change { effect, fields }
+}
+
+const OK: c_int = raw::REDISMODULE_OK as c_int;
+
+fn written(done: c_int) -> Result<()> {
+    if done == OK {
+        Ok(())
+    } else {
+        Err(Error::text("ERR the key could not be written"))
+    }
 }

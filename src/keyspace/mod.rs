@@ -22,6 +22,7 @@ mod reply;
 mod report;
 mod server;
 mod users;
+mod value;
 
 pub use access::Permission;
 pub use call::{entry, Call, Handler};

@@ -14,7 +14,7 @@ impl Call<'_> {
             let name = OwnedName::new(&candidate);
             let mut key = self.open(name.name(), access);
             match key.session() {
-                Ok(Some(session)) if session.user() == Some(user) => visit(&mut key),
+                Ok(Some(session)) if session.user == Some(user) => visit(&mut key),
                 // Something else is there: the index was wrong, and is put right.
                 Ok(Some(_)) | Err(_) => index::with(|index| index.remove(db, user, &candidate)),
                 // Nothing is seen. That is no proof: a replica hides a key whose expiry its primary may yet move.

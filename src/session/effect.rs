@@ -104,21 +104,27 @@ impl fmt::Display for Malformed {
 
 impl<'a> Effect<'a> {
     /// A session as it is, whole.
-    pub fn snapshot(session: &'a Session) -> Self {
+    pub fn snapshot(session: Session<'a>) -> Self {
         Effect {
             meta: session.meta,
             whole: true,
             keep_ttl: false,
             clear: false,
-            user: session.user().map_or(UserChange::Keep, UserChange::Set),
+            user: session.user.map_or(UserChange::Keep, UserChange::Set),
             removed: Vec::new(),
-            fields: session.fields.view(),
+            fields: session.fields,
         }
     }
 
     /// A change of metadata alone.
     pub fn times(meta: Meta) -> Self {
         Effect { meta, ..Effect::default() }
+    }
+
+    /// Whether it changes metadata and nothing else.
+    pub fn only_meta(&self) -> bool {
+        let same_data = self.fields.is_empty() && self.removed.is_empty() && !self.clear && !self.whole;
+        same_data && self.user == UserChange::Keep
     }
 
     /// Encodes it.
@@ -216,9 +222,17 @@ impl<'a> Effect<'a> {
         Some(Effect { meta, whole: has(WHOLE), keep_ttl: has(KEEPTTL), clear: has(CLEAR), user, removed, fields })
     }
 
-    /// The session that a whole effect makes.
-    pub fn to_session(&self) -> Session {
-        Session { meta: self.meta, user: self.user.after(None).map(Box::from), fields: self.fields.to_owned() }
+    /// The session afterwards. `fields` are what [`Effect::merged`] gave.
+    pub fn after<'s>(&self, before: Session<'s>, fields: Option<&'s Fields>) -> Session<'s>
+    where
+        'a: 's,
+    {
+        let before = if self.whole { Session { fields: self.fields, ..Session::default() } } else { before };
+        Session {
+            meta: self.meta,
+            user: self.user.after(before.user),
+            fields: fields.map_or(before.fields, Fields::view),
+        }
     }
 
     /// Whether what it makes of a session that has these fields now stays within the hard caps. What does not could not be
@@ -265,26 +279,80 @@ fn read_names<'a>(r: &mut Reader<'a>) -> Option<Vec<&'a [u8]>> {
     (0..count).map(|_| r.bytes()).collect()
 }
 
-impl Session {
-    /// Applies an effect.
-    pub fn apply(&mut self, effect: &Effect<'_>) {
-        if let Some(fields) = effect.merged(self.fields.view()) {
-            self.fields = fields;
-        }
-        self.apply_meta(effect);
+impl<'s> Session<'s> {
+    /// Reads a record, which was checked when it was stored.
+    pub fn of(record: &'s [u8]) -> Self {
+        Self::read(record).unwrap_or_default()
     }
 
-    /// Applies all of an effect but its fields.
-    pub fn apply_meta(&mut self, effect: &Effect<'_>) {
-        self.meta = effect.meta;
-        match effect.user {
-            UserChange::Set(user) if self.user() != Some(user) => self.user = Some(user.into()),
-            UserChange::Set(_) => {}
-            UserChange::Clear => self.user = None,
-            UserChange::Keep if effect.whole => self.user = None,
-            UserChange::Keep => {}
-        }
+    fn read(record: &'s [u8]) -> Option<Self> {
+        let mut r = Reader::new(record);
+        r.byte()?;
+        let flags = r.byte()?;
+        let meta = read_meta(&mut r, flags & GRACE != 0)?;
+        let user = if flags & USER != 0 { Some(r.bytes()?) } else { None };
+        let fields = if flags & FIELDS != 0 {
+            let count = r.int()?;
+            FieldsView::trusted(count, r.rest())
+        } else {
+            FieldsView::default()
+        };
+        Some(Session { meta, user, fields })
     }
+
+    /// The record of this session.
+    pub fn record(self) -> Vec<u8> {
+        Effect::snapshot(self).encode()
+    }
+}
+
+/// Whether bytes from outside are a record.
+pub fn check_record(payload: &[u8]) -> Result<(), Malformed> {
+    let effect = Effect::decode(payload)?;
+    if effect.whole && !effect.keep_ttl {
+        Ok(())
+    } else {
+        Err(Malformed::Bad)
+    }
+}
+
+/// The payload that makes a record again and leaves the key's own expiry to the server.
+pub fn keeping_ttl(record: &[u8]) -> Vec<u8> {
+    let mut payload = record.to_vec();
+    if let Some(flags) = payload.get_mut(1) {
+        *flags |= KEEPTTL;
+    }
+    payload
+}
+
+/// Writes the metadata of an effect's payload over that of a record, where it takes as many bytes, as it nearly always
+/// does. Whether it did.
+pub fn patch(record: &mut [u8], payload: &[u8]) -> bool {
+    let (Some(old), Some(new)) = (meta_bytes(record), meta_bytes(payload)) else { return false };
+    let graced = |bytes: &[u8]| bytes.get(1).is_some_and(|flags| flags & GRACE != 0);
+    if old.len() != new.len() || graced(record) != graced(payload) {
+        return false;
+    }
+    match record.get_mut(HEAD..).and_then(|rest| rest.get_mut(..new.len())) {
+        Some(place) => {
+            place.copy_from_slice(new);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Bytes before the metadata.
+const HEAD: usize = 2;
+
+/// The part of a payload that is its metadata.
+fn meta_bytes(payload: &[u8]) -> Option<&[u8]> {
+    let (flags, rest) = (payload.get(1)?, payload.get(HEAD..)?);
+    let mut r = Reader::new(rest);
+    for _ in 0..if flags & GRACE != 0 { 7 } else { 6 } {
+        r.int()?;
+    }
+    rest.get(..rest.len().checked_sub(r.rest().len())?)
 }
 
 #[cfg(test)]
@@ -309,37 +377,71 @@ pub(crate) mod tests {
         prop::collection::vec(any::<u8>(), 0..max)
     }
 
-    prop_compose! {
-        pub(crate) fn session()(
-            meta in meta(), user in prop::option::of(bytes(20)),
-            fields in prop::collection::vec((bytes(6), bytes(40)), 0..20),
-        ) -> Session {
-            let fields: Vec<Field> = fields.iter().map(|(n, v)| Field::raw(n, v)).collect();
-            Session { meta, user: user.map(Box::from), fields: Fields::of(&fields) }
+    /// What a session is made of.
+    #[derive(Clone, Debug)]
+    struct Parts {
+        meta: Meta,
+        user: Option<Vec<u8>>,
+        fields: Fields,
+    }
+
+    impl Parts {
+        fn session(&self) -> Session<'_> {
+            Session { meta: self.meta, user: self.user.as_deref(), fields: self.fields.view() }
         }
     }
 
-    fn json_session() -> Session {
+    prop_compose! {
+        fn parts()(
+            meta in meta(), user in prop::option::of(bytes(20)),
+            fields in prop::collection::vec((bytes(6), bytes(40)), 0..20),
+        ) -> Parts {
+            let fields: Vec<Field> = fields.iter().map(|(n, v)| Field::raw(n, v)).collect();
+            Parts { meta, user, fields: Fields::of(&fields) }
+        }
+    }
+
+    fn json_session() -> Parts {
         let fields = [Field::raw(b"name", b"Ann"), Field { name: b"cart", value: b"{\"n\":1}", kind: Kind::Json }];
         let times =
             Times { created: 1_700_000_000_000, accessed: 1_700_000_001_000, idle: Some(60_000), end: End::Never };
-        Session {
+        Parts {
             meta: Meta { times, version: 3, grace: None },
-            user: Some((*b"alice").into()),
+            user: Some(b"alice".to_vec()),
             fields: Fields::of(&fields),
         }
     }
 
     proptest! {
         #[test]
-        fn a_session_comes_back_from_its_payload(s in session()) {
-            let payload = Effect::snapshot(&s).encode();
-            prop_assert_eq!(Effect::decode(&payload).unwrap().to_session(), s);
+        fn a_session_comes_back_from_its_record(s in parts()) {
+            let record = s.session().record();
+            prop_assert_eq!(check_record(&record), Ok(()));
+            prop_assert_eq!(Session::of(&record), s.session());
+            let kept = keeping_ttl(&record);
+            prop_assert_eq!(check_record(&kept), Err(Malformed::Bad));
+            let kept = Effect::decode(&kept).unwrap();
+            prop_assert_eq!((kept.keep_ttl, kept.after(Session::default(), None)), (true, s.session()));
+        }
+
+        #[test]
+        fn a_patched_record_is_the_record_of_the_changed_session(s in parts(), meta in meta(), near in any::<bool>()) {
+            // Mostly near the old one, as a touch is.
+            let mut times = s.meta.times;
+            times.accessed = (times.accessed + 1).min(MAX_TIME);
+            let meta = if near { Meta { times, ..s.meta } } else { meta };
+            let mut record = s.session().record();
+            let before = record.clone();
+            if patch(&mut record, &Effect::times(meta).encode()) {
+                prop_assert_eq!(record, Session { meta, ..s.session() }.record());
+            } else {
+                prop_assert_eq!(record, before);
+            }
         }
 
         #[test]
         fn an_effect_does_the_same_here_and_there(
-            s in session(), meta in meta(), fields in prop::collection::vec((bytes(2), bytes(9)), 0..20),
+            s in parts(), meta in meta(), fields in prop::collection::vec((bytes(2), bytes(9)), 0..20),
             removed in prop::collection::vec(bytes(2), 0..20), user in bytes(9), which in 0..3, whole: bool, clear: bool,
         ) {
             let fields: Vec<Field> = fields.iter().map(|(n, v)| Field::raw(n, v)).collect();
@@ -353,10 +455,11 @@ pub(crate) mod tests {
             let payload = effect.encode();
             let there = Effect::decode(&payload).unwrap();
             prop_assert_eq!(&there, &effect);
-            let (mut a, mut b) = (s.clone(), s);
-            a.apply(&effect);
-            b.apply(&there);
-            prop_assert_eq!(a, b);
+            let merged = effect.merged(s.fields.view());
+            let here = effect.after(s.session(), merged.as_ref());
+            prop_assert_eq!(here.meta, meta);
+            let merged = there.merged(s.fields.view());
+            prop_assert_eq!(there.after(s.session(), merged.as_ref()), here);
         }
 
         #[test]
@@ -371,7 +474,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_cut_and_every_changed_byte_is_refused_or_is_its_own_encoding() {
-        let payload = Effect::snapshot(&json_session()).encode();
+        let payload = json_session().session().record();
         for cut in 0..payload.len() {
             assert!(Effect::decode(&payload[..cut]).is_err(), "cut at {cut}");
         }

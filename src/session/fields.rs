@@ -126,6 +126,11 @@ impl<'a> FieldsView<'a> {
         self.packed
     }
 
+    /// Packed entries that were checked when they were stored.
+    pub(super) fn trusted(count: u64, packed: &'a [u8]) -> Self {
+        FieldsView { count: usize::try_from(count).unwrap_or(0), packed }
+    }
+
     /// Checks packed entries from outside: `count` of them that fill `packed` and stay within the caps, no name twice,
     /// every JSON value well-formed.
     pub fn decode(count: u64, packed: &'a [u8]) -> Option<Self> {
@@ -254,11 +259,6 @@ impl Fields {
     /// The fields, to read.
     pub fn view(&self) -> FieldsView<'_> {
         FieldsView { count: self.count as usize, packed: &self.packed }
-    }
-
-    /// Bytes that the fields hold beside the session's own.
-    pub fn heap(&self) -> usize {
-        self.packed.len()
     }
 }
 

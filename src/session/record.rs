@@ -1,6 +1,6 @@
-//! A session: its metadata, its user and its fields.
+//! A session: its metadata, its user and its fields, and what a command finds of it.
 
-use super::fields::Fields;
+use super::fields::FieldsView;
 use super::time::{Millis, Times};
 
 /// All that a session is but its user and its fields.
@@ -30,28 +30,16 @@ impl Meta {
     }
 }
 
-/// A session.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Session {
+/// A session, as it is read from its record: the bytes of [`super::Effect::snapshot`], which are the value in memory, in a
+/// file and on the way to a replica.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Session<'s> {
     /// Its metadata.
     pub meta: Meta,
     /// Whose it is; nobody's while anonymous.
-    pub user: Option<Box<[u8]>>,
+    pub user: Option<&'s [u8]>,
     /// Its data.
-    pub fields: Fields,
-}
-
-impl Session {
-    /// Its user.
-    pub fn user(&self) -> Option<&[u8]> {
-        self.user.as_deref()
-    }
-
-    /// Bytes that it holds in all.
-    pub fn memory(&self) -> usize {
-        let user = self.user.as_deref().map_or(0, <[u8]>::len);
-        std::mem::size_of::<Session>().saturating_add(user).saturating_add(self.fields.heap())
-    }
+    pub fields: FieldsView<'s>,
 }
 
 /// What a command finds at a key.
@@ -60,14 +48,14 @@ pub enum State<'s> {
     /// Nothing, or a session past its deadline.
     Missing,
     /// A live session.
-    Live(&'s Session),
+    Live(Session<'s>),
     /// The snapshot that a rotation left behind: to be read, not to be written.
-    Frozen(&'s Session),
+    Frozen(Session<'s>),
 }
 
 impl<'s> State<'s> {
     /// What a stored session is at this time.
-    pub fn of(session: Option<&'s Session>, now: Millis) -> Self {
+    pub fn of(session: Option<Session<'s>>, now: Millis) -> Self {
         match session {
             Some(s) if s.meta.ended(now) => State::Missing,
             Some(s) if s.meta.grace.is_some() => State::Frozen(s),
@@ -77,7 +65,7 @@ impl<'s> State<'s> {
     }
 
     /// The session that a read sees.
-    pub fn readable(self) -> Option<&'s Session> {
+    pub fn readable(self) -> Option<Session<'s>> {
         match self {
             State::Missing => None,
             State::Live(s) | State::Frozen(s) => Some(s),
@@ -85,7 +73,7 @@ impl<'s> State<'s> {
     }
 
     /// The session, if it is live and no snapshot.
-    pub fn live(self) -> Option<&'s Session> {
+    pub fn live(self) -> Option<Session<'s>> {
         match self {
             State::Live(s) => Some(s),
             State::Missing | State::Frozen(_) => None,
@@ -98,7 +86,7 @@ mod tests {
     use super::super::time::End;
     use super::*;
 
-    fn session(grace: Option<Millis>) -> Session {
+    fn session(grace: Option<Millis>) -> Session<'static> {
         let times = Times { created: 0, accessed: 0, idle: Some(100), end: End::Never };
         Session { meta: Meta { times, version: 1, grace }, ..Session::default() }
     }
@@ -106,17 +94,17 @@ mod tests {
     #[test]
     fn a_session_is_missing_from_its_deadline_on() {
         let s = session(None);
-        assert!(State::of(Some(&s), 99).live().is_some());
-        assert!(State::of(Some(&s), 100).readable().is_none());
+        assert!(State::of(Some(s), 99).live().is_some());
+        assert!(State::of(Some(s), 100).readable().is_none());
         assert!(State::of(None, 0).readable().is_none());
     }
 
     #[test]
     fn a_snapshot_goes_at_its_grace_or_at_its_old_deadline() {
         let s = session(Some(10));
-        assert!(State::of(Some(&s), 9).live().is_none());
-        assert!(State::of(Some(&s), 9).readable().is_some());
-        assert!(State::of(Some(&s), 10).readable().is_none());
+        assert!(State::of(Some(s), 9).live().is_none());
+        assert!(State::of(Some(s), 9).readable().is_some());
+        assert!(State::of(Some(s), 10).readable().is_none());
         assert_eq!(session(Some(1_000)).meta.deadline(), Some(100));
     }
 }

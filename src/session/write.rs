@@ -106,13 +106,13 @@ impl<'a> Write<'a> {
         let (effect, fields) = match session {
             None => (self.begin(rules, now), None),
             Some(session) => {
-                let effect = self.alter(session, now);
-                let fields = effect.merged(session.fields.view());
+                let effect = self.alter(&session, now);
+                let fields = effect.merged(session.fields);
                 (effect, fields)
             }
         };
         let after = fields.as_ref().map_or(effect.fields, Fields::view);
-        check_size(session.map(|s| s.fields.view()).unwrap_or_default(), after, rules)?;
+        check_size(session.map(|s| s.fields).unwrap_or_default(), after, rules)?;
         if effect.meta.ended(now) {
             return Ok(Outcome::End(effect.meta.version));
         }
@@ -120,7 +120,7 @@ impl<'a> Write<'a> {
     }
 
     /// The session that is written to, none where one begins; nothing where the condition is not met.
-    pub fn target<'s>(&self, state: State<'s>) -> Result<Option<Option<&'s Session>>, Refusal> {
+    pub fn target<'s>(&self, state: State<'s>) -> Result<Option<Option<Session<'s>>>, Refusal> {
         match (state, self.condition) {
             (State::Live(_) | State::Frozen(_), Condition::Missing) => Ok(None),
             (State::Frozen(_), _) => Err(Refusal::Gone),
@@ -152,7 +152,7 @@ impl<'a> Write<'a> {
         }
     }
 
-    fn alter(&self, session: &Session, now: Millis) -> Effect<'a> {
+    fn alter(&self, session: &Session<'_>, now: Millis) -> Effect<'a> {
         let meta = self.meta(session, now);
         Effect {
             meta,
@@ -168,13 +168,18 @@ impl<'a> Write<'a> {
     }
 
     /// The metadata of `session` after this write.
-    fn meta(&self, session: &Session, now: Millis) -> Meta {
+    fn meta(&self, session: &Session<'_>, now: Millis) -> Meta {
         let mut meta = session.meta;
         if !self.keep_ttl {
             meta.times.accessed = now;
         }
         meta.times.adjust(&self.times);
-        if self.user.after(session.user()) != session.user() {
+        let keeps_user = match self.user {
+            UserChange::Keep => true,
+            UserChange::Set(user) => session.user == Some(user),
+            UserChange::Clear => session.user.is_none(),
+        };
+        if !keeps_user {
             meta.times.created = now;
         }
         if self.names_data {
@@ -201,7 +206,7 @@ fn check_size(before: FieldsView<'_>, after: FieldsView<'_>, rules: &Rules) -> R
     Ok(())
 }
 
-impl Session {
+impl Session<'_> {
     /// The metadata after a touch, or nothing where the touch is absorbed: the session was touched less than `interval`
     /// ago, and less than a tenth of its idle timeout ago.
     pub fn touched(&self, now: Millis, interval: Millis) -> Option<Meta> {
@@ -218,7 +223,7 @@ impl Session {
     /// A counter's field after adding `by` to it: the value as it is to be stored, and the sum. A counter that is not
     /// there yet starts at 0 and is JSON.
     pub fn incremented(&self, name: &[u8], by: i64) -> Result<(i64, Kind), Refusal> {
-        let (value, kind) = match self.fields.view().get(name) {
+        let (value, kind) = match self.fields.get(name) {
             None => (0, Kind::Json),
             Some(Field { value, kind, .. }) => (parse_int(value).ok_or(Refusal::NotInteger)?, kind),
         };
@@ -247,10 +252,14 @@ mod tests {
         Fields::of(&pairs.iter().map(|(n, v)| Field::raw(n.as_bytes(), v.as_bytes())).collect::<Vec<_>>())
     }
 
-    fn session() -> Session {
+    fn session(fields: &Fields) -> Session<'_> {
         let times = Times { created: 0, accessed: 100, idle: Some(500), end: End::Lifetime(10_000) };
         let meta = Meta { times, version: 7, grace: None };
-        Session { meta, user: Some((*b"ann").into()), fields: fields(&[("a", "1"), ("b", "2")]) }
+        Session { meta, user: Some(b"ann"), fields: fields.view() }
+    }
+
+    fn two() -> Fields {
+        fields(&[("a", "1"), ("b", "2")])
     }
 
     fn change<'a>(write: &Write<'a>, state: State<'_>, now: Millis) -> Change<'a> {
@@ -268,15 +277,16 @@ mod tests {
         assert!(effect.whole);
         assert_eq!(effect.meta.version, 1);
         assert_eq!(effect.meta.times, Times { created: 50, accessed: 50, idle: Some(1_000), end: End::Never });
-        assert_eq!(effect.to_session().user(), Some(&b"ann"[..]));
+        assert_eq!(effect.after(Session::default(), None).user, Some(&b"ann"[..]));
     }
 
     #[test]
     fn a_merge_counts_on_and_slides() {
-        let s = session();
+        let two = two();
+        let s = session(&two);
         let f = fields(&[("b", "3"), ("c", "4")]);
         let write = Write { fields: f.view(), removed: vec![b"a"], names_data: true, ..Write::default() };
-        let done = change(&write, State::Live(&s), 200);
+        let done = change(&write, State::Live(s), 200);
         assert_eq!((done.effect.meta.version, done.effect.meta.times.accessed), (8, 200));
         assert_eq!(done.effect.meta.times.created, 0);
         assert_eq!(done.fields, Some(fields(&[("b", "3"), ("c", "4")])));
@@ -284,19 +294,21 @@ mod tests {
 
     #[test]
     fn keepttl_does_not_slide_and_times_alone_do_not_count() {
-        let s = session();
+        let two = two();
+        let s = session(&two);
         let write = Write { keep_ttl: true, names_data: true, ..Write::default() };
-        let done = change(&write, State::Live(&s), 200);
+        let done = change(&write, State::Live(s), 200);
         assert_eq!((done.effect.meta.times.accessed, done.effect.meta.version), (100, 8));
         let times = TimesChange { idle: Some(None), end: None };
-        let done = change(&Write { times, ..Write::default() }, State::Live(&s), 200);
+        let done = change(&Write { times, ..Write::default() }, State::Live(s), 200);
         assert_eq!((done.effect.meta.version, done.effect.meta.times.idle), (7, None));
         assert!(done.fields.is_none());
     }
 
     #[test]
     fn under_keepttl_the_expiry_follows_a_deadline_that_moves_all_the_same() {
-        let mut s = session();
+        let two = two();
+        let mut s = session(&two);
         s.meta.times = Times { idle: None, ..s.meta.times };
         let times = TimesChange { idle: Some(Some(300)), end: None };
         for (write, kept, deadline) in [
@@ -304,26 +316,30 @@ mod tests {
             (Write { user: UserChange::Set(b"bob"), ..Write::default() }, false, 10_200),
             (Write { times, ..Write::default() }, false, 400),
         ] {
-            let effect = change(&Write { keep_ttl: true, ..write }, State::Live(&s), 200).effect;
+            let effect = change(&Write { keep_ttl: true, ..write }, State::Live(s), 200).effect;
             assert_eq!((effect.keep_ttl, effect.meta.deadline()), (kept, Some(deadline)));
         }
     }
 
     #[test]
     fn replace_drops_the_other_fields_and_leaves_user_times_and_created() {
-        let s = session();
+        let two = two();
+        let s = session(&two);
         let f = fields(&[("z", "9")]);
         let write = Write { replace: true, fields: f.view(), names_data: true, ..Write::default() };
-        let done = change(&write, State::Live(&s), 200);
+        let done = change(&write, State::Live(s), 200);
         assert_eq!(done.fields, Some(f.clone()));
-        let mut after = s.clone();
-        after.apply(&Effect::decode(&done.effect.encode()).unwrap());
-        assert_eq!((after.user(), after.meta.times.created, &after.fields), (s.user(), 0, &f));
+        let payload = done.effect.encode();
+        let there = Effect::decode(&payload).unwrap();
+        let merged = there.merged(s.fields);
+        let after = there.after(s, merged.as_ref());
+        assert_eq!((after.user, after.meta.times.created, after.fields), (s.user, 0, f.view()));
     }
 
     #[test]
     fn a_change_of_user_restarts_created() {
-        let s = session();
+        let two = two();
+        let s = session(&two);
         for (user, created) in [
             (UserChange::Keep, 0),
             (UserChange::Set(b"ann"), 0),
@@ -331,14 +347,15 @@ mod tests {
             (UserChange::Clear, 200),
         ] {
             let write = Write { user, names_data: true, ..Write::default() };
-            assert_eq!(change(&write, State::Live(&s), 200).effect.meta.times.created, created);
+            assert_eq!(change(&write, State::Live(s), 200).effect.meta.times.created, created);
         }
     }
 
     #[test]
     fn conditions() {
-        let s = session();
-        let frozen = Session { meta: Meta { grace: Some(9_000), ..s.meta }, ..s.clone() };
+        let two = two();
+        let s = session(&two);
+        let frozen = Session { meta: Meta { grace: Some(9_000), ..s.meta }, ..s };
         let cases = [
             (Condition::None, "change", "change", "gone"),
             (Condition::Missing, "change", "unmet", "unmet"),
@@ -355,7 +372,7 @@ mod tests {
                 Err(_) => "gone",
             };
             assert_eq!(
-                [said(State::Missing), said(State::Live(&s)), said(State::Frozen(&frozen))],
+                [said(State::Missing), said(State::Live(s)), said(State::Frozen(frozen))],
                 [missing, live, graced],
                 "{condition:?}"
             );
@@ -364,10 +381,11 @@ mod tests {
 
     #[test]
     fn a_deadline_that_is_past_ends_the_session() {
-        let s = session();
+        let two = two();
+        let s = session(&two);
         for end in [End::At(200), End::At(1), End::Lifetime(200)] {
             let write = Write { times: TimesChange { idle: None, end: Some(end) }, ..Write::default() };
-            assert!(matches!(write.decide(State::Live(&s), &RULES, 200), Ok(Outcome::End(7))));
+            assert!(matches!(write.decide(State::Live(s), &RULES, 200), Ok(Outcome::End(7))));
         }
         let write = Write { times: TimesChange { idle: None, end: Some(End::At(200)) }, ..Write::default() };
         assert!(matches!(write.decide(State::Missing, &RULES, 200), Ok(Outcome::End(1))));
@@ -375,21 +393,23 @@ mod tests {
 
     #[test]
     fn limits_refuse_growth_only() {
-        let s = session();
+        let two = two();
+        let s = session(&two);
         let three = fields(&[("a", "1"), ("c", "3"), ("d", "4")]);
         let write = Write { fields: three.view(), ..Write::default() };
-        assert_eq!(write.decide(State::Live(&s), &RULES, 200).unwrap_err(), Refusal::Fields(3));
+        assert_eq!(write.decide(State::Live(s), &RULES, 200).unwrap_err(), Refusal::Fields(3));
         let long = fields(&[("a", "12345678901234567890")]);
         let write = Write { fields: long.view(), ..Write::default() };
         assert_eq!(write.decide(State::Missing, &RULES, 200).unwrap_err(), Refusal::Bytes(20));
         let tight = Rules { max_fields: 1, max_bytes: 1, ..RULES };
         let write = Write { removed: vec![b"a"], ..Write::default() };
-        assert!(write.decide(State::Live(&s), &tight, 200).is_ok());
+        assert!(write.decide(State::Live(s), &tight, 200).is_ok());
     }
 
     #[test]
     fn a_touch_within_the_interval_is_absorbed() {
-        let s = session();
+        let two = two();
+        let s = session(&two);
         assert_eq!(s.touched(149, 60_000), None, "a tenth of the idle timeout is 50 ms");
         assert_eq!(s.touched(150, 60_000).unwrap().times.accessed, 150);
         assert_eq!(s.touched(109, 10), None);
@@ -400,7 +420,8 @@ mod tests {
 
     #[test]
     fn counters() {
-        let s = session();
+        let two = two();
+        let s = session(&two);
         assert_eq!(s.incremented(b"a", 2), Ok((3, Kind::Raw)));
         assert_eq!(s.incremented(b"new", -2), Ok((-2, Kind::Json)));
         assert_eq!(s.incremented(b"a", i64::MAX), Err(Refusal::NotInteger));

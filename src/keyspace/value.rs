@@ -1,0 +1,105 @@
+//! A session as the server holds it: one allocation with the length of its record and the record.
+
+use std::alloc::{alloc, dealloc, handle_alloc_error, Layout};
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+/// The record's length stands before it.
+const PREFIX: usize = size_of::<u32>();
+
+/// A pointer that the server was given as a value of our type.
+#[derive(Clone, Copy)]
+pub struct Value(NonNull<u8>);
+
+impl Value {
+    /// Stores a record. (None is longer than the caps allow, far below 4 GiB.)
+    pub fn new(record: &[u8]) -> Self {
+        let len = u32::try_from(record.len()).unwrap_or(u32::MAX);
+        let layout = layout(len);
+        // SAFETY: the layout is not of size 0.
+        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+        // SAFETY: the allocation has room for the prefix and `len` bytes, is aligned for the prefix, and is ours alone.
+        unsafe {
+            start.cast::<u32>().write(len);
+            start.add(PREFIX).copy_from_nonoverlapping(NonNull::from(record).cast(), len as usize);
+        }
+        Value(start)
+    }
+
+    /// The value behind a pointer of the server; none if it is null.
+    ///
+    /// # Safety
+    /// The pointer is null, or came from [`Value::as_ptr`] and has not been freed.
+    pub unsafe fn from_ptr(value: *const c_void) -> Option<Self> {
+        NonNull::new(value.cast_mut().cast()).map(Value)
+    }
+
+    /// The pointer to give to the server.
+    pub fn as_ptr(self) -> *mut c_void {
+        self.0.as_ptr().cast()
+    }
+
+    fn len(self) -> u32 {
+        // SAFETY: a value begins with its length.
+        unsafe { self.0.cast::<u32>().read() }
+    }
+
+    /// Its record.
+    ///
+    /// # Safety
+    /// For `'v` the value is not freed, and not changed through [`Value::record_mut`].
+    pub unsafe fn record<'v>(self) -> &'v [u8] {
+        // SAFETY: the record stands behind the prefix; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.0.add(PREFIX).as_ptr(), self.len() as usize) }
+    }
+
+    /// Its record, to change it in place.
+    ///
+    /// # Safety
+    /// For `'v` the value is not freed, and this is the only reference to it.
+    pub unsafe fn record_mut<'v>(self) -> &'v mut [u8] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(PREFIX).as_ptr(), self.len() as usize) }
+    }
+
+    /// Bytes that it takes.
+    pub fn memory(self) -> usize {
+        layout(self.len()).size()
+    }
+
+    /// Frees it, in any thread.
+    ///
+    /// # Safety
+    /// Nobody uses the value any more.
+    pub unsafe fn free(self) {
+        // SAFETY: allocated in `new` with this layout; the rest is the caller's promise.
+        unsafe { dealloc(self.0.as_ptr(), layout(self.len())) }
+    }
+}
+
+fn layout(len: u32) -> Layout {
+    let size = PREFIX.saturating_add(len as usize);
+    // SAFETY: 4 is a power of two, and a size of at most 4 GiB and a few bytes does not pass what an address can hold.
+    unsafe { Layout::from_size_align_unchecked(size, PREFIX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_kept_and_can_be_changed_in_place() {
+        for len in [0usize, 1, 5, 1000] {
+            let record: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            let value = Value::new(&record);
+            // SAFETY: the value is ours, and no other reference to it lives.
+            unsafe {
+                assert_eq!(value.record(), record);
+                value.record_mut().fill(7);
+                assert_eq!(Value::from_ptr(value.as_ptr()).unwrap().record(), vec![7; len]);
+                assert_eq!(value.memory(), len + 4);
+                value.free();
+            }
+        }
+    }
+}
