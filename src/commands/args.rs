@@ -52,14 +52,21 @@ impl<'c> Args<'c> {
     /// `n thing …`: so many things.
     pub fn counted(&mut self, what: &str) -> Result<Vec<&'c [u8]>> {
         let n = self.count(1, what)?;
-        (0..n).map(|_| self.value().map(Name::bytes)).collect()
+        let mut things = Vec::with_capacity(n);
+        for _ in 0..n {
+            things.push(self.value()?.bytes());
+        }
+        Ok(things)
     }
 
     /// `n field value …`: so many pairs.
     pub fn counted_pairs(&mut self) -> Result<Fields> {
         let n = self.count(2, "numfields")?;
-        let pairs = (0..n).map(|_| Ok(Field::raw(self.value()?.bytes(), self.value()?.bytes())));
-        Ok(Fields::of(&pairs.collect::<Result<Vec<_>>>()?))
+        let mut pairs = Vec::with_capacity(n);
+        for _ in 0..n {
+            pairs.push(Field::raw(self.value()?.bytes(), self.value()?.bytes()));
+        }
+        Ok(Fields::of(&pairs))
     }
 
     /// A count of what follows, `each` arguments apiece; it is checked against what is there before anything is taken.

@@ -42,8 +42,10 @@ impl Call<'_> {
     pub fn audit(&self, fix: bool) -> Audit {
         let seen = self.scan();
         index::with(|index| {
-            let indexed: HashSet<Entry> =
-                index.entries().map(|(db, user, key)| (db, user.into(), key.into())).collect();
+            let mut indexed: HashSet<Entry> = HashSet::new();
+            index.each(|db, user, key| {
+                indexed.insert((db, user.into(), key.into()));
+            });
             let missing: Vec<_> = seen.entries.difference(&indexed).collect();
             let stale: Vec<_> = indexed.difference(&seen.entries).collect();
             let (n_missing, n_stale) = (missing.len(), stale.len());

@@ -233,25 +233,20 @@ pub struct Fields {
 impl Fields {
     /// Packs fields in their order; of those that share a name the last gives the value, the first the place.
     pub fn of(fields: &[Field<'_>]) -> Self {
-        let names = Names::of(fields.iter().map(|f| f.name));
         let mut out = Packer::with_capacity(fields.iter().map(Field::packed_len).fold(0, usize::saturating_add));
-        match names {
-            Names::Few(list) => {
-                for (i, field) in fields.iter().enumerate() {
-                    if list.iter().take(i).any(|n| *n == field.name) {
-                        continue;
-                    }
-                    out.push(fields.iter().rev().find(|f| f.name == field.name).unwrap_or(field));
+        if fields.len() <= FEW {
+            let mut rest = fields;
+            while let Some((field, later)) = rest.split_first() {
+                let before = fields.len().saturating_sub(rest.len());
+                if !fields.iter().take(before).any(|f| f.name == field.name) {
+                    out.push(later.iter().rev().find(|f| f.name == field.name).unwrap_or(field));
                 }
+                rest = later;
             }
-            Names::Many(mut last) => {
-                for field in fields {
-                    // Each name is taken out when its first place is reached.
-                    if let Some(last) = last.remove(field.name).and_then(|i| fields.get(i)) {
-                        out.push(last);
-                    }
-                }
-            }
+        } else {
+            let mut last: HashMap<&[u8], &Field<'_>> = fields.iter().map(|f| (f.name, f)).collect();
+            // Each name is taken out when its first place is reached.
+            fields.iter().filter_map(|f| last.remove(f.name)).for_each(|f| out.push(f));
         }
         out.finish()
     }

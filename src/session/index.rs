@@ -4,6 +4,7 @@
 //! random key, so that names chosen to collide do not, and spread over many small tables, so that none ever takes long
 //! to grow.
 
+use super::key::{Key, Prefixes};
 use hashbrown::HashTable;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -20,6 +21,7 @@ const ENTRY: usize = 32;
 #[derive(Default, Debug)]
 pub struct Index {
     dbs: Vec<Db>,
+    prefixes: Prefixes,
     hasher: RandomState,
 }
 
@@ -35,16 +37,16 @@ pub struct Db {
 
 #[derive(Debug)]
 struct User {
-    hash: u64,
     name: Bytes,
     keys: Keys,
 }
 
 /// The keys of a user: a few in a list, many in a tree. (A hash table would stall when it grows.)
 #[derive(Debug)]
+#[allow(clippy::box_collection, reason = "most users have a list, and are 8 bytes smaller for it")]
 enum Keys {
-    Few(Vec<Bytes>),
-    Many(BTreeSet<Bytes>),
+    Few(Vec<Key>),
+    Many(Box<BTreeSet<Key>>),
 }
 
 impl Index {
@@ -61,24 +63,31 @@ impl Index {
 
     /// Notes that the session at `key` is this user's. O(log sessions of the user).
     pub fn add(&mut self, db: usize, user: &[u8], key: &[u8]) {
-        let hash = self.hash(user);
+        let key = self.prefixes.note(key);
+        let hasher = self.hasher.clone();
         if let Some(db) = self.db_mut(db) {
-            db.add(hash, user, key);
+            db.add(&hasher, user, key);
         }
     }
 
     /// Notes that the session at `key` is not this user's, or is no more. O(log sessions of the user).
     pub fn remove(&mut self, db: usize, user: &[u8], key: &[u8]) {
-        let hash = self.hash(user);
+        let key = self.prefixes.note(key);
         if let Some(db) = self.dbs.get_mut(db) {
-            db.remove(hash, user, key);
+            db.remove(&self.hasher, user, &key);
         }
     }
 
-    /// The keys that are noted for a user, in no order. O(sessions of the user).
-    pub fn keys(&self, db: usize, user: &[u8]) -> Vec<Bytes> {
-        let found = self.dbs.get(db).and_then(|db| db.user(self.hash(user), user));
-        found.map(|user| user.keys.iter().cloned().collect()).unwrap_or_default()
+    /// The keys that are noted for a user, in no order, each as `make` takes it from its parts. O(sessions of the user).
+    pub fn keys<T>(&self, db: usize, user: &[u8], mut make: impl FnMut(&[u8]) -> T) -> Vec<T> {
+        let Some(user) = self.dbs.get(db).and_then(|db| db.user(self.hash(user), user)) else { return Vec::new() };
+        let mut bytes = Vec::new();
+        let mut all = Vec::with_capacity(user.keys.len());
+        user.keys.each(|key| {
+            self.prefixes.write(key, &mut bytes);
+            all.push(make(&bytes));
+        });
+        all
     }
 
     /// Empties a database, or all of them; what was in it is handed over, to be freed where there is time.
@@ -115,12 +124,17 @@ impl Index {
         self.dbs.iter().map(of).fold(0, usize::saturating_add)
     }
 
-    /// Everything that is noted: database, user, key.
-    pub fn entries(&self) -> impl Iterator<Item = (usize, &[u8], &[u8])> {
-        self.dbs.iter().enumerate().flat_map(|(n, db)| {
-            let users = db.shards.iter().flatten();
-            users.flat_map(move |user| user.keys.iter().map(move |key| (n, &*user.name, &**key)))
-        })
+    /// Tells everything that is noted: database, user, key.
+    pub fn each(&self, mut tell: impl FnMut(usize, &[u8], &[u8])) {
+        let mut bytes = Vec::new();
+        for (n, db) in self.dbs.iter().enumerate() {
+            for user in db.shards.iter().flatten() {
+                user.keys.each(|key| {
+                    self.prefixes.write(key, &mut bytes);
+                    tell(n, &user.name, &bytes);
+                });
+            }
+        }
     }
 }
 
@@ -134,16 +148,18 @@ impl Db {
         self.shards.get(shard(hash))?.find(hash, |user| *user.name == *name)
     }
 
-    fn add(&mut self, hash: u64, name: &[u8], key: &[u8]) {
+    fn add(&mut self, hasher: &RandomState, name: &[u8], key: Key) {
         if self.shards.is_empty() {
             self.shards = std::iter::repeat_with(HashTable::new).take(SHARDS).collect();
         }
+        let hash = hasher.hash_one(name);
         let Some(shard) = self.shards.get_mut(shard(hash)) else { return };
+        let cost = key.memory();
         let added = match shard.find_mut(hash, |user| *user.name == *name) {
             Some(user) => user.keys.insert(key),
             None => {
-                let user = User { hash, name: name.into(), keys: Keys::Few(vec![key.into()]) };
-                shard.insert_unique(hash, user, |user| user.hash);
+                let user = User { name: name.into(), keys: Keys::Few(vec![key]) };
+                shard.insert_unique(hash, user, |user| hasher.hash_one(&*user.name));
                 self.users = self.users.saturating_add(1);
                 self.bytes = self.bytes.saturating_add(user_cost(name));
                 true
@@ -151,24 +167,25 @@ impl Db {
         };
         if added {
             self.sessions = self.sessions.saturating_add(1);
-            self.bytes = self.bytes.saturating_add(key_cost(key));
+            self.bytes = self.bytes.saturating_add(cost);
         }
     }
 
-    fn remove(&mut self, hash: u64, name: &[u8], key: &[u8]) {
+    fn remove(&mut self, hasher: &RandomState, name: &[u8], key: &Key) {
+        let hash = hasher.hash_one(name);
         let Some(shard) = self.shards.get_mut(shard(hash)) else { return };
         let Ok(mut entry) = shard.find_entry(hash, |user| *user.name == *name) else { return };
         if entry.get_mut().keys.remove(key) {
             self.sessions = self.sessions.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(key_cost(key));
+            self.bytes = self.bytes.saturating_sub(key.memory());
         }
-        if entry.get().keys.is_empty() {
+        if entry.get().keys.len() == 0 {
             entry.remove();
             self.users = self.users.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(user_cost(name));
             // What a crowd of users took is given back when it has gone.
             if shard.len() <= shard.capacity() / 4 {
-                shard.shrink_to(shard.len().saturating_mul(2), |user| user.hash);
+                shard.shrink_to(shard.len().saturating_mul(2), |user| hasher.hash_one(&*user.name));
             }
         }
     }
@@ -183,27 +200,26 @@ impl Keys {
     /// Up to this many keys are a list.
     const FEW: usize = 16;
 
-    fn insert(&mut self, key: &[u8]) -> bool {
+    fn insert(&mut self, key: Key) -> bool {
         match self {
-            Keys::Few(list) if list.iter().any(|k| **k == *key) => false,
+            Keys::Few(list) if list.contains(&key) => false,
             Keys::Few(list) if list.len() < Self::FEW => {
                 list.reserve_exact(1);
-                list.push(key.into());
+                list.push(key);
                 true
             }
             Keys::Few(list) => {
-                let mut tree: BTreeSet<Bytes> = std::mem::take(list).into_iter().collect();
-                tree.insert(key.into());
-                *self = Keys::Many(tree);
+                let tree = std::mem::take(list).into_iter().chain([key]).collect();
+                *self = Keys::Many(Box::new(tree));
                 true
             }
-            Keys::Many(tree) => tree.insert(key.into()),
+            Keys::Many(tree) => tree.insert(key),
         }
     }
 
-    fn remove(&mut self, key: &[u8]) -> bool {
+    fn remove(&mut self, key: &Key) -> bool {
         match self {
-            Keys::Few(list) => match list.iter().position(|k| **k == *key) {
+            Keys::Few(list) => match list.iter().position(|k| k == key) {
                 Some(at) => {
                     list.swap_remove(at);
                     list.shrink_to_fit();
@@ -214,30 +230,26 @@ impl Keys {
             Keys::Many(tree) => {
                 let removed = tree.remove(key);
                 if tree.len() <= Self::FEW / 2 {
-                    *self = Keys::Few(std::mem::take(tree).into_iter().collect());
+                    *self = Keys::Few(std::mem::take(&mut **tree).into_iter().collect());
                 }
                 removed
             }
         }
     }
 
-    fn is_empty(&self) -> bool {
+    fn len(&self) -> usize {
         match self {
-            Keys::Few(list) => list.is_empty(),
-            Keys::Many(tree) => tree.is_empty(),
+            Keys::Few(list) => list.len(),
+            Keys::Many(tree) => tree.len(),
         }
     }
 
-    fn iter(&self) -> Box<dyn Iterator<Item = &Bytes> + '_> {
+    fn each(&self, tell: impl FnMut(&Key)) {
         match self {
-            Keys::Few(list) => Box::new(list.iter()),
-            Keys::Many(tree) => Box::new(tree.iter()),
+            Keys::Few(list) => list.iter().for_each(tell),
+            Keys::Many(tree) => tree.iter().for_each(tell),
         }
     }
-}
-
-fn key_cost(key: &[u8]) -> usize {
-    key.len().saturating_add(ENTRY)
 }
 
 fn user_cost(user: &[u8]) -> usize {
@@ -285,12 +297,13 @@ mod tests {
                 prop_assert_eq!(index.sessions(), model.len());
                 prop_assert_eq!(index.memory() == 0, model.is_empty());
             }
-            let held: BTreeSet<_> = index.entries().map(|(d, u, k)| (d, u[0], k[0])).collect();
+            let mut held = BTreeSet::new();
+            index.each(|d, u, k| { held.insert((d, u[0], k[0])); });
             prop_assert_eq!(&held, &model);
             let users: BTreeSet<_> = model.iter().map(|(d, u, _)| (*d, *u)).collect();
             prop_assert_eq!(index.users(), users.len());
             for (d, u) in users {
-                let keys: BTreeSet<_> = index.keys(d, &[u]).into_iter().map(|k| (d, u, k[0])).collect();
+                let keys: BTreeSet<_> = index.keys(d, &[u], |k| (d, u, k[0])).into_iter().collect();
                 let of_user = model.iter().filter(|(md, mu, _)| (*md, *mu) == (d, u)).copied().collect();
                 prop_assert_eq!(keys, of_user);
             }
@@ -303,7 +316,7 @@ mod tests {
         for i in 0..50_000u32 {
             index.add(0, &i.to_le_bytes(), b"key");
         }
-        assert_eq!((index.users(), index.keys(0, &7u32.to_le_bytes()).len()), (50_000, 1));
+        assert_eq!((index.users(), index.keys(0, &7u32.to_le_bytes(), |_| ()).len()), (50_000, 1));
         for i in 0..50_000u32 {
             index.remove(0, &i.to_le_bytes(), b"key");
         }

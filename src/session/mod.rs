@@ -9,6 +9,7 @@ pub mod fields;
 pub mod id;
 pub mod index;
 pub mod json;
+pub mod key;
 pub mod limit;
 pub mod record;
 pub mod time;

@@ -6,7 +6,12 @@
 use unsigned_varint::{decode, encode};
 
 /// Appends an integer.
+#[inline]
 pub fn put_int(out: &mut Vec<u8>, value: u64) {
+    // Most lengths are below 128, one byte each.
+    if value < 0x80 {
+        return out.push(value as u8);
+    }
     out.extend_from_slice(encode::u64(value, &mut encode::u64_buffer()));
 }
 
@@ -17,7 +22,11 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// How many bytes an integer takes.
+#[inline]
 pub fn int_len(value: u64) -> usize {
+    if value < 0x80 {
+        return 1;
+    }
     encode::u64(value, &mut encode::u64_buffer()).len()
 }
 

@@ -17,7 +17,7 @@ pub mod transcript;
 pub mod wire;
 pub mod workload;
 
-use redis::{Connection, ConnectionLike, ProtocolVersion, RedisConnectionInfo, Value};
+use redis::{Connection, ConnectionLike, ProtocolVersion, RedisConnectionInfo, RedisResult, Value};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{Read, Seek, SeekFrom};
@@ -59,6 +59,7 @@ pub struct Server {
     pub port: u16,
     dir: TempDir,
     options: Vec<String>,
+    env: Vec<(String, String)>,
     client: Option<Client>,
 }
 
@@ -73,6 +74,11 @@ impl Server {
         Self::start(&[])
     }
 
+    /// With these environment variables besides the test's own.
+    pub fn start_in(env: &[(&str, &str)], options: &[&str]) -> Self {
+        Self::try_start_in(env, None, options).unwrap_or_else(|log| panic!("no server would start: {log}"))
+    }
+
     /// With a configuration file of these lines. The module is loaded if one of them says so: see [`loadmodule`].
     pub fn with_conf(lines: &[&str]) -> Self {
         Self::try_start(Some(lines), &[]).unwrap_or_else(|log| panic!("no server would start: {log}"))
@@ -81,6 +87,11 @@ impl Server {
     /// Starts a server with the lines of a configuration file, or else with the module and options; or says what is in
     /// the log of one that would not start.
     pub fn try_start(conf: Option<&[&str]>, options: &[&str]) -> Result<Self, String> {
+        Self::try_start_in(&[], conf, options)
+    }
+
+    fn try_start_in(env: &[(&str, &str)], conf: Option<&[&str]>, options: &[&str]) -> Result<Self, String> {
+        let env: Vec<_> = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let options: Vec<String> = options.iter().map(|o| o.to_string()).collect();
         let dir = tempfile::tempdir().unwrap();
         if let Some(lines) = conf {
@@ -88,8 +99,8 @@ impl Server {
         }
         loop {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            if let Some(child) = launch(port, dir.path(), &options) {
-                return Ok(Server { child, port, dir, options, client: None });
+            if let Some(child) = launch(port, dir.path(), &options, &env) {
+                return Ok(Server { child, port, dir, options, env, client: None });
             }
             // Another process may have taken the port in between: then another one is tried.
             let log = log_of(dir.path());
@@ -126,7 +137,7 @@ impl Server {
 
     /// Starts a server that has ended again, on the same data.
     pub fn launch_again(&mut self) {
-        let child = launch(self.port, self.dir.path(), &self.options);
+        let child = launch(self.port, self.dir.path(), &self.options, &self.env);
         self.child = child.unwrap_or_else(|| panic!("no restart: {}", log_of(self.dir.path())));
     }
 
@@ -287,7 +298,7 @@ fn log_of(dir: &Path) -> String {
 }
 
 /// Starts a server; nothing if it ended before it answered.
-fn launch(port: u16, dir: &Path, options: &[String]) -> Option<Child> {
+fn launch(port: u16, dir: &Path, options: &[String], env: &[(String, String)]) -> Option<Child> {
     let mut command = Command::new(server_program());
     let conf = dir.join(CONF);
     if conf.exists() {
@@ -298,7 +309,7 @@ fn launch(port: u16, dir: &Path, options: &[String]) -> Option<Child> {
     if !conf.exists() {
         command.arg("--loadmodule").arg(module());
     }
-    command.args(options).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(options).envs(env.iter().cloned()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", server_program()));
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(20) {
@@ -335,18 +346,14 @@ impl Client {
     }
 
     pub fn send(&mut self, args: &[&[u8]]) -> Result<Value, String> {
-        let mut command = redis::Cmd::new();
-        args.iter().for_each(|arg| {
-            command.arg(*arg);
-        });
-        let reply = self.0.req_packed_command(&command.get_packed_command());
-        match reply.and_then(Value::extract_error) {
-            Ok(value) => Ok(value),
-            Err(error) => Err(match error.code() {
-                Some(code) => format!("{code} {}", error.detail().unwrap_or_default()),
-                None => error.to_string(),
-            }),
-        }
+        answer(self.0.req_packed_command(&packed(args)))
+    }
+
+    /// Sends commands all at once; their replies, in order.
+    pub fn send_all<A: AsRef<[u8]>>(&mut self, commands: &[Vec<A>]) -> Vec<Result<Value, String>> {
+        let bytes: Vec<u8> = commands.iter().flat_map(|command| packed(command)).collect();
+        self.0.send_packed_command(&bytes).unwrap();
+        commands.iter().map(|_| answer(self.0.recv_response())).collect()
     }
 
     /// What the server sends without being asked: a message of a subscription.
@@ -368,6 +375,21 @@ impl Client {
     pub fn says(&mut self, command: &str, expected: &str) {
         assert_eq!(self.say(command), expected, "{command}");
     }
+}
+
+fn packed(args: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    let mut command = redis::Cmd::new();
+    args.iter().for_each(|arg| {
+        command.arg(arg.as_ref());
+    });
+    command.get_packed_command()
+}
+
+fn answer(reply: RedisResult<Value>) -> Result<Value, String> {
+    reply.and_then(Value::extract_error).map_err(|error| match error.code() {
+        Some(code) => format!("{code} {}", error.detail().unwrap_or_default()),
+        None => error.to_string(),
+    })
 }
 
 /// A reply in one line: `nil`, `3`, `text`, `[a, b]`, `{a: b}`; bytes that are not printable as `\xNN`.
