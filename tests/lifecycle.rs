@@ -29,8 +29,8 @@ const PATHS: &[Path] = &[
     ("an end that is past", "", |s, _| s.says("SESSION.ADJUST a PXAT 1", "1"), &[], &[]),
     ("PEXPIRE", "", |s, _| expire_by_hand(s, "20"), &[], &[]),
     ("PEXPIRE that is past", "", |s, _| s.says("PEXPIRE a -1", "1"), &[], &[]),
-    ("PEXPIRE to no avail", "PX 20", |s, _| outlive(s, "PEXPIRE a 100000"), &[], &[]),
-    ("PERSIST to no avail", "PX 20", |s, _| outlive(s, "PERSIST a"), &[], &[]),
+    ("PEXPIRE to no avail", "PX 150", |s, _| outlive(s, "PEXPIRE a 100000"), &[], &[]),
+    ("PERSIST to no avail", "PX 150", |s, _| outlive(s, "PERSIST a"), &[], &[]),
     ("RESTORE", "", |s, _| restore(s, &[b"0"]), &["a", "b"], &[]),
     ("RESTORE with a TTL", "", |s, _| restore(s, &[b"100000"]), &["a", "b"], &[]),
     ("RESTORE of what is past", "", |s, _| restore(s, &[b"1", b"ABSTTL"]), &["a"], &[]),
@@ -277,7 +277,7 @@ fn a_change_of_user_that_moves_the_end_moves_the_keys_expiry_under_keepttl_too()
 fn a_key_without_a_ttl_does_not_keep_a_session_past_its_deadline() {
     let mut s = Server::new();
     for writer in ["SESSION.TOUCH a", "SESSION.ADJUST a 100", "SESSION.DEL a", "SESSION.GETEX a", "SESSION.SET a XX"] {
-        s.says("SESSION.SET a USER alice PX 20", "1");
+        s.says("SESSION.SET a USER alice PX 200", "1");
         s.says("PERSIST a", "1");
         let deadline = s.session_number("a", "deadline");
         s.wait_for(deadline);

@@ -191,7 +191,7 @@ fn an_expiry_reaches_replicas_as_a_deletion() {
 fn a_session_whose_key_outlives_it_reaches_replicas_as_a_deletion_with_the_next_write() {
     let mut s = Server::new();
     let mut replica = Replica::of(&mut s);
-    s.says("SESSION.SET a PX 20", "1");
+    s.says("SESSION.SET a PX 200", "1");
     s.says("PERSIST a", "1");
     let deadline = s.session_number("a", "deadline");
     s.wait_for(deadline);

@@ -58,8 +58,8 @@ fn warn(ctx: *mut RedisModuleCtx) {
     let Some(version) = server::valkey_version(ctx) else { return };
     if version.starts_with("8.1.") || version.starts_with("9.0.") {
         log_warning(&format!(
-            "session: on Valkey {version}, with any module that listens to key events, MOVE and COPY ... DB of any key leave \
-             the client in the other database. Do not use them on this server; Valkey 9.1 has it mended (valkey PR 4024)"
+            "session: on Valkey {version}, with any module that listens to key events, MOVE and COPY ... DB of any key may \
+             leave the client in the other database. Do not use them on this server; Valkey 9.1 has it mended (valkey PR 4024)"
         ));
     }
 }
