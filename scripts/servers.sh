@@ -14,7 +14,7 @@ suites=("$@")
 
 # The mirror that this machine uses, of the main archive.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/$' || true)
-mirror=${mirror:-http://deb.debian.org/debian/}
+[ -n "$mirror" ] || { echo "apt knows no mirror of Debian's archive on this machine" >&2; exit 1; }
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # apt_in <folder> <arguments>: apt with lists, packages and state of its own.
