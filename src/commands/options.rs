@@ -132,8 +132,8 @@ fn json_fields(text: &[u8]) -> Result<Fields> {
     Ok(Fields::of(&fields))
 }
 
-/// Which sessions must end so that the one at `key` can be `user`'s within the cap, as far as the caller may write them.
-/// Nothing is changed yet. `leaving` is a key that gives its session up in the same step.
+/// Which sessions must end so that the one that was `before`'s can be `user`'s within the cap, as far as the caller may
+/// write them. The keys that the command itself writes are none of them. Nothing is changed yet.
 pub fn make_room(
     call: &Call<'_>,
     cap: Option<Cap>,
