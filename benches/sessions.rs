@@ -31,7 +31,7 @@ const N: usize = 100_000;
 fn main() {
     let number = |name: &str, default: usize| std::env::var(name).map_or(default, |n| n.parse().expect("a number"));
     let (rounds, scale) = (number("BENCH_ROUNDS", 3), number("BENCH_SCALE", 1000) * 1000);
-    let mut server = Server::start(&["--maxmemory", "0", "--enable-debug-command", "yes"]);
+    let mut server = Server::start(&["--maxmemory", "0"]);
     let (version, valkey) = server.version();
     let target = |redis7: f64, other: f64| if valkey || version < 800 { redis7 } else { other };
 

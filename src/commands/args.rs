@@ -124,9 +124,9 @@ impl Times {
     /// Takes an option of idle timeouts; whether it was one.
     pub fn take_idle(&mut self, option: &[u8], args: &mut Args<'_>) -> Result<bool> {
         let idle = if is(option, "EX") {
-            Some(self.span(args, 1000, MAX_TIMEOUT)?)
+            Some(span(self.command, args, 1000, MAX_TIMEOUT)?)
         } else if is(option, "PX") {
-            Some(self.span(args, 1, MAX_TIMEOUT)?)
+            Some(span(self.command, args, 1, MAX_TIMEOUT)?)
         } else if is(option, "PERSIST") {
             None
         } else {
@@ -138,13 +138,13 @@ impl Times {
     /// Takes an option of ends; whether it was one.
     fn take_end(&mut self, option: &[u8], args: &mut Args<'_>) -> Result<bool> {
         let end = if is(option, "LIFETIME") {
-            End::Lifetime(self.span(args, 1000, MAX_TIMEOUT)?)
+            End::Lifetime(span(self.command, args, 1000, MAX_TIMEOUT)?)
         } else if is(option, "PLIFETIME") {
-            End::Lifetime(self.span(args, 1, MAX_TIMEOUT)?)
+            End::Lifetime(span(self.command, args, 1, MAX_TIMEOUT)?)
         } else if is(option, "EXAT") {
-            End::At(self.span(args, 1000, MAX_TIME)?)
+            End::At(span(self.command, args, 1000, MAX_TIME)?)
         } else if is(option, "PXAT") {
-            End::At(self.span(args, 1, MAX_TIME)?)
+            End::At(span(self.command, args, 1, MAX_TIME)?)
         } else if is(option, "NOLIFETIME") {
             End::Never
         } else {
@@ -160,12 +160,13 @@ impl Times {
 
     /// Sets the idle timeout to so many seconds.
     pub fn take_seconds(&mut self, args: &mut Args<'_>) -> Result<()> {
-        self.change.idle = Some(Some(self.span(args, 1000, MAX_TIMEOUT)?));
+        self.change.idle = Some(Some(span(self.command, args, 1000, MAX_TIMEOUT)?));
         Ok(())
     }
+}
 
-    fn span(&self, args: &mut Args<'_>, unit: i64, most: Millis) -> Result<Millis> {
-        timeout(args.integer()?, unit, most)
-            .ok_or_else(|| Error::text(format!("ERR invalid expire time in '{}' command", self.command)))
-    }
+/// A time of so many units, from 1 ms to `most`, for the command of this name.
+pub fn span(command: &str, args: &mut Args<'_>, unit: i64, most: Millis) -> Result<Millis> {
+    timeout(args.integer()?, unit, most)
+        .ok_or_else(|| Error::text(format!("ERR invalid expire time in '{command}' command")))
 }

@@ -1,16 +1,17 @@
 //! `SESSION.ROTATE`: gives a session a new id, at login and wherever privileges change.
 
-use super::args::{is, once, Args};
+use super::args::{is, once, span, Args};
 use super::options::{end, end_all, make_room, Options};
 use super::read::reply_version;
 use crate::keyspace::{Access, Call, Error, Event, Handler, Key, Name, Result};
-use crate::session::time::timeout;
 use crate::session::write::{Change, Outcome};
 use crate::session::{Effect, Meta, Millis, Session, State};
 use crate::{config, info};
 
 /// `SESSION.ROTATE key newkey [IFVERSION v] [USER user | NOUSER] times max data [GRACE ms]`
 pub struct Rotate;
+
+const NAME: &str = "session.rotate";
 
 /// The longest grace: 5 minutes.
 const MAX_GRACE: Millis = 5 * 60 * 1000;
@@ -19,10 +20,10 @@ impl Handler for Rotate {
     fn run(call: &Call<'_>) -> Result<()> {
         let mut args = Args::of(call);
         let (old, new) = (args.first()?, args.first()?);
-        let (mut options, mut grace) = (Options::of("session.rotate"), None);
+        let (mut options, mut grace) = (Options::of(NAME), None);
         while let Some(option) = args.next() {
             if is(option.bytes(), "GRACE") {
-                once(&mut grace, parse_grace(&mut args)?)?;
+                once(&mut grace, span(NAME, &mut args, 1, MAX_GRACE)?)?;
             } else if !options.take_change(option.bytes(), &mut args)? {
                 return Err(Error::SYNTAX);
             }
@@ -30,11 +31,6 @@ impl Handler for Rotate {
         options.check()?;
         rotate(call, old, new, &options, grace)
     }
-}
-
-fn parse_grace(args: &mut Args<'_>) -> Result<Millis> {
-    timeout(args.integer()?, 1, MAX_GRACE)
-        .ok_or_else(|| Error::text("ERR invalid expire time in 'session.rotate' command"))
 }
 
 fn rotate(call: &Call<'_>, old: Name<'_>, new: Name<'_>, options: &Options<'_>, grace: Option<Millis>) -> Result<()> {
@@ -61,10 +57,10 @@ fn rotate(call: &Call<'_>, old: Name<'_>, new: Name<'_>, options: &Options<'_>, 
     let before = session.user;
     let ended = make_room(call, options.cap(), change.effect.user.after(before), before, &[old, new])?;
     let frozen = grace.map(|grace| Meta { grace: Some(now.saturating_add(grace)), ..session.meta });
-    let next = change.effect.after(session, change.fields.as_ref()).record();
+    let next = change.effect.after(session, change.fields.as_ref());
     let version = change.effect.meta.version;
     end_all(call, &ended);
-    begin(call, new, Session::of(&next))?;
+    begin(call, new, next)?;
     give_up(&mut key, frozen)?;
     info::count(info::Counter::Rotated);
     reply_version(call, version);

@@ -4,6 +4,7 @@ use super::api::api;
 use super::call::Call;
 use super::name::{Name, OwnedName};
 use redis_module::raw::{self, RedisModuleUser};
+use std::cell::OnceCell;
 use std::ffi::c_int;
 
 /// What a caller wants to do with a key that it has not named.
@@ -19,21 +20,24 @@ pub enum Permission {
 pub enum Caller {
     /// Nobody with limits: the primary, a file being loaded, the server itself.
     Unrestricted,
-    /// A user of the server whose rules are one set.
+    /// A user of the server.
     User(User),
-    /// A user whose rules are several sets (selectors), each with keys and commands of its own.
-    Selective(User),
     /// A user that is no more.
     Gone,
 }
 
 /// A user of the server.
-pub struct User(*mut RedisModuleUser);
+pub struct User {
+    raw: *mut RedisModuleUser,
+    /// Whether the rules are several sets (selectors), each with keys and commands of its own; found out when a key is
+    /// judged for the first time.
+    selective: OnceCell<bool>,
+}
 
 impl Drop for User {
     fn drop(&mut self) {
         // SAFETY: made by GetModuleUserFromUserName for us, and freed once.
-        unsafe { api!(RedisModule_FreeModuleUser(self.0)) };
+        unsafe { api!(RedisModule_FreeModuleUser(self.raw)) };
     }
 }
 
@@ -47,13 +51,13 @@ impl Caller {
         match self {
             Caller::Unrestricted => true,
             Caller::Gone => false,
-            Caller::User(user) => {
+            Caller::User(user) if !*user.selective.get_or_init(|| user.has_selectors()) => {
                 // SAFETY: the user and the name live for the call.
-                let said = unsafe { api!(RedisModule_ACLCheckKeyPermissions(user.0, key.raw(), flags as c_int)) };
+                let said = unsafe { api!(RedisModule_ACLCheckKeyPermissions(user.raw, key.raw(), flags as c_int)) };
                 said == raw::REDISMODULE_OK as c_int
             }
             // That call would be content with any set that has the key, for whatever commands.
-            Caller::Selective(user) => {
+            Caller::User(user) => {
                 let command = match permission {
                     Permission::Read => "session.get",
                     Permission::Write => "session.del",
@@ -68,7 +72,7 @@ impl Caller {
         match self {
             Caller::Unrestricted => true,
             Caller::Gone => false,
-            Caller::User(user) | Caller::Selective(user) => {
+            Caller::User(user) => {
                 let words = ["config", "set", "session.max-fields", "1024"].map(|w| OwnedName::new(w.as_bytes()));
                 user.may_run(&words.each_ref().map(OwnedName::name))
             }
@@ -81,7 +85,7 @@ impl User {
         let mut argv: Vec<_> = command.iter().map(|word| word.raw()).collect();
         let argc = c_int::try_from(argv.len()).unwrap_or(0);
         // SAFETY: the user and the strings live for the call.
-        let said = unsafe { api!(RedisModule_ACLCheckCommandPermissions(self.0, argv.as_mut_ptr(), argc)) };
+        let said = unsafe { api!(RedisModule_ACLCheckCommandPermissions(self.raw, argv.as_mut_ptr(), argc)) };
         said == raw::REDISMODULE_OK as c_int
     }
 
@@ -90,7 +94,7 @@ impl User {
     fn has_selectors(&self) -> bool {
         // SAFETY: the user lives for the call; the string becomes ours.
         let rules = unsafe {
-            let rules = api!(RedisModule_GetModuleUserACLString(self.0));
+            let rules = api!(RedisModule_GetModuleUserACLString(self.raw));
             if rules.is_null() {
                 return true;
             }
@@ -125,12 +129,7 @@ impl Call<'_> {
         if user.is_null() {
             Caller::Gone
         } else {
-            let user = User(user);
-            if user.has_selectors() {
-                Caller::Selective(user)
-            } else {
-                Caller::User(user)
-            }
+            Caller::User(User { raw: user, selective: OnceCell::new() })
         }
     }
 

@@ -18,7 +18,7 @@
 use super::caps;
 use super::fields::{Fields, FieldsView};
 use super::record::{Meta, Session};
-use super::time::{End, Times, MAX_TIME, MAX_TIMEOUT};
+use super::time::{End, Millis, Times, MAX_TIME, MAX_TIMEOUT};
 use super::wire::{put_bytes, put_int, Reader};
 use std::fmt;
 
@@ -255,7 +255,7 @@ impl<'a> Effect<'a> {
 }
 
 fn read_meta(r: &mut Reader<'_>, grace: bool) -> Option<Meta> {
-    let mut time = |most: i64| r.int().and_then(|t| i64::try_from(t).ok()).filter(|t| *t <= most);
+    let mut time = |most| read_time(r, most);
     let (created, accessed) = (time(MAX_TIME)?, time(MAX_TIME)?);
     let idle = time(MAX_TIMEOUT)?;
     let end = match (time(MAX_TIMEOUT)?, time(MAX_TIME)?) {
@@ -265,9 +265,12 @@ fn read_meta(r: &mut Reader<'_>, grace: bool) -> Option<Meta> {
         _ => return None,
     };
     let version = r.int()?;
-    let grace =
-        if grace { Some(r.int().and_then(|t| i64::try_from(t).ok()).filter(|t| *t <= MAX_TIME)?) } else { None };
+    let grace = if grace { Some(read_time(r, MAX_TIME)?) } else { None };
     Some(Meta { times: Times { created, accessed, idle: (idle > 0).then_some(idle), end }, version, grace })
+}
+
+fn read_time(r: &mut Reader<'_>, most: Millis) -> Option<Millis> {
+    r.int().and_then(|time| Millis::try_from(time).ok()).filter(|time| *time <= most)
 }
 
 fn read_names<'a>(r: &mut Reader<'a>) -> Option<Vec<&'a [u8]>> {
