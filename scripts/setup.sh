@@ -8,9 +8,10 @@ command -v cargo >/dev/null || {
     exit 1
 }
 
+# libclang.so, libclang-14.so.1 and their like; not libclang-cpp.so, which is another library.
 have_libclang() {
-    [ -n "${LIBCLANG_PATH:-}" ] || ldconfig -p 2>/dev/null | grep -q 'libclang[-.]' ||
-        compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || [ "$(uname -s)" = Darwin ]
+    [ -n "${LIBCLANG_PATH:-}" ] || [ "$(uname -s)" = Darwin ] ||
+        { ldconfig -p 2>/dev/null; compgen -G '/usr/lib/llvm-*/lib/libclang*'; } | grep -qE 'libclang(-[0-9.]+)?\.so'
 }
 
 missing=()
