@@ -4,6 +4,8 @@ PORT         ?= 6379
 REDIS_SERVER ?= redis-server
 REDIS_CLI    ?= redis-cli
 PREFIX       ?= /usr/local
+# `make cluster` begins at another port than `make run`.
+CLUSTER_PORT := $(if $(filter file,$(origin PORT)),7000,$(PORT))
 MODULE       := target/release/libredis_session.so
 
 export PORT REDIS_SERVER REDIS_CLI
@@ -11,7 +13,7 @@ export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run test test-servers soak bench bench-full test-clients lint install clean
+.PHONY: help setup build run cluster cluster-stop test test-servers soak bench bench-full test-clients lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -25,6 +27,12 @@ build: setup ## builds the module: target/release/libredis_session.so
 
 run: build ## starts a server with the module on 127.0.0.1:PORT (default 6379)
 	@scripts/run.sh $(MODULE)
+
+cluster: build ## starts a cluster of three primaries and three replicas on 127.0.0.1:PORT and up (default 7000)
+	@PORT=$(CLUSTER_PORT) scripts/cluster.sh start $(MODULE)
+
+cluster-stop: ## ends it, and removes its data
+	@scripts/cluster.sh stop
 
 test: build ## runs every test
 	cargo build --release --locked --features inject-panics --target-dir target/inject

@@ -34,8 +34,7 @@ impl Handler for ByUser {
                 return Err(Error::SYNTAX);
             }
         }
-        check_place(call)?;
-        let page = page(live(call, user), request.limit);
+        let page = page(live(call, user)?, request.limit);
         if request.meta.is_none() && request.fields.is_none() {
             call.array(page.len());
             page.iter().for_each(|(_, key)| call.bulk(key));
@@ -58,27 +57,22 @@ fn limit(args: &mut Args<'_>) -> Result<(usize, usize)> {
     Ok((offset, usize::try_from(args.integer()?).unwrap_or(usize::MAX)))
 }
 
-/// In a cluster, a command without keys beside others in a transaction would look into one slot only.
-pub fn check_place(call: &Call<'_>) -> Result<()> {
-    if call.in_cluster_transaction() {
-        return Err(Error::text("ERR a command for all sessions of a user cannot run inside MULTI in cluster mode"));
-    }
-    Ok(())
-}
-
 type Found = (Reverse<Millis>, Box<[u8]>);
 
-/// The live sessions of a user that the caller may read, in no order.
-pub fn live(call: &Call<'_>, user: &[u8]) -> Vec<Found> {
+/// The live sessions of a user that the caller may read, in no order; in a cluster, those that this node answers for.
+pub fn live(call: &Call<'_>, user: &[u8]) -> Result<Vec<Found>> {
+    call.refuse_transaction()?;
+    call.refuse_replica()?;
     let (caller, now) = (call.caller(), call.now());
     let mut found = Vec::new();
-    call.each_session_of(user, Access::Peek, |key| {
+    call.each_session_of(user, None, Access::Peek, |key| {
         let Some(session) = key.state(now).ok().and_then(|state| state.live()) else { return };
         if caller.may(Permission::Read, key.name()) {
             found.push((Reverse(session.meta.times.accessed), key.name().bytes().into()));
         }
     });
-    found
+    call.keep_served(&mut found, |(_, key): &Found| key)?;
+    Ok(found)
 }
 
 /// The latest first, ties by key; of them the part that was asked for.

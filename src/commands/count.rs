@@ -1,7 +1,7 @@
 //! `SESSION.COUNT`: how many live sessions a user has.
 
 use super::args::{check_user, Args};
-use super::byuser::{check_place, live};
+use super::byuser::live;
 use crate::keyspace::{Call, Handler, Result};
 
 /// `SESSION.COUNT user`
@@ -10,8 +10,7 @@ pub struct Count;
 impl Handler for Count {
     fn run(call: &Call<'_>) -> Result<()> {
         let user = check_user(Args::of(call).first()?.bytes())?;
-        check_place(call)?;
-        call.count(live(call, user).len());
+        call.count(live(call, user)?.len());
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use crate::config;
 use crate::info::{self, Counter};
 use crate::keyspace::{Access, Call, Error, Event, Handler, OwnedName, Permission, Result};
 use crate::session::id;
+use crate::session::slot::hash_tag;
 use crate::session::write::Outcome;
 use crate::session::State;
 
@@ -24,17 +25,19 @@ impl Handler for New {
                 return Err(Error::SYNTAX);
             }
         }
-        if call.in_cluster() {
-            return Err(Error::text("ERR SESSION.NEW does not run in cluster mode yet, name the key in SESSION.SET"));
+        call.refuse_transaction()?;
+        let prefix = prefix.unwrap_or_default();
+        if call.in_cluster() && options.cap().is_some() && hash_tag(prefix).is_none() {
+            return Err(Error::text("ERR MAXSESSIONS needs a PREFIX with a hash tag in cluster mode"));
         }
         let write = options.write();
         let outcome = write.decide(State::Missing, &config::rules(), call.now())?;
-        let name = free_name(call, prefix.unwrap_or_default())?;
+        let name = free_name(call, prefix)?;
         if !call.caller().may(Permission::Write, name.name()) {
             return Err(Error::text("NOPERM No permissions to access a key"));
         }
         if let Outcome::Change(change) = outcome {
-            let ended = make_room(call, options.cap(), change.effect.user.after(None), None, &[])?;
+            let ended = make_room(call, options.cap(), change.effect.user.after(None), None, &[name.name()])?;
             end_all(call, &ended);
             info::count(Counter::Created);
             let mut key = call.open(name.name(), Access::Write);
@@ -49,10 +52,10 @@ impl Handler for New {
 
 /// A name that nothing has yet. (Random ids do not collide; a key made by hand might.)
 fn free_name(call: &Call<'_>, prefix: &[u8]) -> Result<OwnedName> {
+    let random = |why| Error::text(format!("ERR no randomness for a session id: {why}"));
     for _ in 0..3 {
-        let id = id::generate(config::id_format())
-            .map_err(|why| Error::text(format!("ERR no randomness for a session id: {why}")))?;
-        let name = OwnedName::new(&[prefix, id.as_bytes()].concat());
+        let id = id::generate(config::id_format()).map_err(random)?;
+        let name = call.place(prefix, &id)?;
         if call.open(name.name(), Access::Write).is_empty() {
             return Ok(name);
         }

@@ -5,6 +5,7 @@ use crate::info::{self, Counter};
 use crate::keyspace::{printable, Access, Call, Error, Event, Key, Name, Permission, Result};
 use crate::session::json::{self, Member};
 use crate::session::limit::{Cap, Full, Other, Policy};
+use crate::session::slot::slot_of;
 use crate::session::write::{Condition, Write};
 use crate::session::{Field, Fields, State, UserChange};
 
@@ -133,7 +134,8 @@ fn json_fields(text: &[u8]) -> Result<Fields> {
 }
 
 /// Which sessions must end so that the one that was `before`'s can be `user`'s within the cap, as far as the caller may
-/// write them. The keys that the command itself writes are none of them. Nothing is changed yet.
+/// write them; in a cluster, those in the same slot. The keys that the command itself writes are none of them. Nothing is
+/// changed yet.
 pub fn make_room(
     call: &Call<'_>,
     cap: Option<Cap>,
@@ -147,8 +149,9 @@ pub fn make_room(
         return Ok(Vec::new());
     }
     let (caller, now) = (call.caller(), call.now());
+    let slot = written.first().filter(|_| call.in_cluster()).map(|name| slot_of(name.bytes()));
     let mut others = Vec::new();
-    call.each_session_of(user, Access::Peek, |key| {
+    call.each_session_of(user, slot, Access::Peek, |key| {
         let (name, state) = (key.name(), key.state(now).unwrap_or(State::Missing));
         let Some(session) = state.live() else { return };
         if written.iter().all(|w| w.bytes() != name.bytes()) && caller.may(Permission::Write, name) {

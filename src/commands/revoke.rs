@@ -1,7 +1,6 @@
 //! `SESSION.REVOKE`: ends a user's sessions.
 
 use super::args::{check_user, is, Args};
-use super::byuser::check_place;
 use super::options::end;
 use crate::info::{self, Counter};
 use crate::keyspace::{Access, Call, Error, Handler, Permission, Result};
@@ -22,10 +21,10 @@ impl Handler for Revoke {
             super::args::once(&mut except, args.counted("numkeys")?)?;
         }
         let except: HashSet<&[u8]> = except.unwrap_or_default().into_iter().collect();
-        check_place(call)?;
+        call.refuse_transaction()?;
         let (caller, now) = (call.caller(), call.now());
         let mut ended = 0;
-        call.each_session_of(user, Access::Write, |key| {
+        call.each_session_of(user, None, Access::Write, |key| {
             if except.contains(key.name().bytes()) || !caller.may(Permission::Write, key.name()) {
                 return;
             }

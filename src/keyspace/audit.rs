@@ -5,13 +5,14 @@ use super::call::Call;
 use super::guard::guard;
 use super::index;
 use super::key::{Access, Key};
-use super::name::Name;
+use super::name::{Name, OwnedName};
 use super::server;
 use super::value::Value;
 use crate::session::Session;
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleKey, RedisModuleScanCursor, RedisModuleString};
 use std::collections::HashSet;
 use std::ffi::{c_int, c_void};
+use std::ptr;
 
 /// What an audit found.
 #[derive(Default)]
@@ -41,44 +42,68 @@ impl Call<'_> {
     /// Holds the index against every key of every database; `fix` mends it (in memory only). O(keys of the server).
     pub fn audit(&self, fix: bool) -> Audit {
         let seen = self.scan();
+        let mut indexed: HashSet<Entry> = HashSet::new();
         index::with(|index| {
-            let mut indexed: HashSet<Entry> = HashSet::new();
             index.each(|db, user, key| {
                 indexed.insert((db, user.into(), key.into()));
             });
-            let missing: Vec<_> = seen.entries.difference(&indexed).collect();
-            let stale: Vec<_> = indexed.difference(&seen.entries).collect();
-            let (n_missing, n_stale) = (missing.len(), stale.len());
-            if fix {
+        });
+        let missing: Vec<_> = seen.entries.difference(&indexed).collect();
+        let mut stale: Vec<_> = indexed.difference(&seen.entries).collect();
+        stale.retain(|entry| !self.holds(entry));
+        let found = Audit {
+            sessions: seen.sessions,
+            indexed: indexed.len(),
+            missing: missing.len(),
+            stale: stale.len(),
+            fixed: if fix { missing.len().saturating_add(stale.len()) } else { 0 },
+        };
+        if fix {
+            index::with(|index| {
                 missing.into_iter().for_each(|(db, user, key)| index.add(*db, user, key));
                 stale.into_iter().for_each(|(db, user, key)| index.remove(*db, user, key));
-            }
-            Audit {
-                sessions: seen.sessions,
-                indexed: indexed.len(),
-                missing: n_missing,
-                stale: n_stale,
-                fixed: if fix { n_missing.saturating_add(n_stale) } else { 0 },
-            }
+            });
+        }
+        found
+    }
+
+    /// Whether the session of an entry is there although the scan has not come by it: the server leaves out keys of slots
+    /// that are on their way to this node.
+    fn holds(&self, (db, user, key): &Entry) -> bool {
+        let name = OwnedName::new(key);
+        self.in_db(*db, || {
+            let key = Key::open(self.ctx(), name.name(), Access::Peek);
+            let held = key.session().is_ok_and(|session| session.is_some_and(|s| s.user == Some(user)));
+            held
         })
+        .unwrap_or(false)
+    }
+
+    /// Does something in another database; nothing if there is no such.
+    fn in_db<T>(&self, db: usize, work: impl FnOnce() -> T) -> Option<T> {
+        let selected = c_int::try_from(self.db()).unwrap_or(0);
+        // SAFETY: the context is that of the running command; the server refuses a number past its last database.
+        let select = |db| unsafe { api!(RedisModule_SelectDb(self.ctx(), db)) } == OK;
+        let done = select(c_int::try_from(db).ok()?).then(work);
+        select(selected);
+        done
     }
 
     fn scan(&self) -> Seen {
-        let selected = self.db();
         let mut seen = Seen { db: 0, sessions: 0, entries: HashSet::new() };
-        // SAFETY: the context is that of the running command; the server refuses a number past its last database.
-        while unsafe { api!(RedisModule_SelectDb(self.ctx(), c_int::try_from(seen.db).unwrap_or(-1))) } == OK {
-            // SAFETY: the cursor is ours; the callback gets `seen` back, which outlives the scan.
-            unsafe {
-                let cursor: *mut RedisModuleScanCursor = api!(RedisModule_ScanCursorCreate());
-                while api!(RedisModule_Scan(self.ctx(), cursor, Some(on_key), (&raw mut seen).cast())) != 0 {}
-                api!(RedisModule_ScanCursorDestroy(cursor));
-            }
+        while self.in_db(seen.db, || self.scan_db(&mut seen)).is_some() {
             seen.db = seen.db.saturating_add(1);
         }
-        // SAFETY: as above; the database was selected before.
-        unsafe { api!(RedisModule_SelectDb(self.ctx(), c_int::try_from(selected).unwrap_or(0))) };
         seen
+    }
+
+    fn scan_db(&self, seen: &mut Seen) {
+        // SAFETY: the cursor is ours; the callback gets `seen` back, which outlives the scan.
+        unsafe {
+            let cursor: *mut RedisModuleScanCursor = api!(RedisModule_ScanCursorCreate());
+            while api!(RedisModule_Scan(self.ctx(), cursor, Some(on_key), ptr::from_mut(seen).cast())) != 0 {}
+            api!(RedisModule_ScanCursorDestroy(cursor));
+        }
     }
 }
 

@@ -105,19 +105,6 @@ impl<'c> Call<'c> {
         unsafe { api!(RedisModule_ReplicateVerbatim(self.ctx)) };
     }
 
-    /// Whether this server is part of a cluster and the command stands directly in a transaction (not in a script).
-    pub fn in_cluster_transaction(&self) -> bool {
-        let flags = self.flags();
-        self.in_cluster()
-            && flags & raw::REDISMODULE_CTX_FLAGS_MULTI != 0
-            && flags & raw::REDISMODULE_CTX_FLAGS_LUA == 0
-    }
-
-    /// Whether this server is part of a cluster.
-    pub fn in_cluster(&self) -> bool {
-        self.flags() & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0
-    }
-
     pub(super) fn flags(&self) -> u32 {
         // SAFETY: the context is that of the running command.
         unsafe { api!(RedisModule_GetContextFlags(self.ctx)) }.unsigned_abs()

@@ -9,6 +9,7 @@ use super::index;
 use super::key::{Access, Key};
 use super::name::{Name, OwnedName};
 use super::report;
+use super::server;
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -43,6 +44,8 @@ impl Event {
     }
 }
 
+const OK: c_int = raw::REDISMODULE_OK as c_int;
+
 /// Publishes an event.
 pub fn notify(ctx: *mut RedisModuleCtx, event: Event, name: Name<'_>) {
     let (class, text) = event.parts();
@@ -65,21 +68,25 @@ pub fn creating<T>(store: impl FnOnce() -> T) -> T {
 pub fn subscribe(ctx: *mut RedisModuleCtx) -> bool {
     let appear = raw::REDISMODULE_NOTIFY_NEW | raw::REDISMODULE_NOTIFY_LOADED;
     let end = raw::REDISMODULE_NOTIFY_EXPIRED | raw::REDISMODULE_NOTIFY_EVICTED;
-    let server = |id, callback| {
+    let events = |id, callback| {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
         // SAFETY: the context is that of the module being loaded; the callback has the type that is asked for.
         unsafe { api!(RedisModule_SubscribeToServerEvent(ctx, event, callback)) }
     };
     // SAFETY: as above.
     let keys = |classes, callback| unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(ctx, classes, callback)) };
+    // Redis 8.4 and later drop the slots that they have given away in the background, and tell of no key, unless a module
+    // listens to this event: then they unlink key by key, in slices.
+    let trimmed = server::reports_trimmed_keys(ctx);
     [
+        if trimmed { keys(raw::REDISMODULE_NOTIFY_KEY_TRIMMED, Some(on_trimmed)) } else { OK },
         keys(appear, Some(on_key)),
         keys(end, Some(on_end)),
-        server(raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
-        server(raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
+        events(raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
+        events(raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
     ]
     .iter()
-    .all(|done| *done == raw::REDISMODULE_OK as c_int)
+    .all(|done| *done == OK)
 }
 
 /// A key appeared: if it is a session with a user, the index notes it.
@@ -98,7 +105,17 @@ unsafe extern "C" fn on_key(
             Key::open(ctx, name.name(), Access::Peek).index();
         });
     }
-    raw::REDISMODULE_OK as c_int
+    OK
+}
+
+/// A key of a slot that was given away is gone. That the type's `unlink` has heard of it is what we wanted.
+unsafe extern "C" fn on_trimmed(
+    _: *mut RedisModuleCtx,
+    _: c_int,
+    _: *const c_char,
+    _: *mut RedisModuleString,
+) -> c_int {
+    OK
 }
 
 /// The server ended a key on its own account.
@@ -110,7 +127,7 @@ unsafe extern "C" fn on_end(
 ) -> c_int {
     // SAFETY: the server holds the name while it calls.
     guard((), || report::ended_by_server(class, unsafe { Name::new(key) }.bytes()));
-    raw::REDISMODULE_OK as c_int
+    OK
 }
 
 /// A database is flushed, or all are (-1): nothing is unlinked key by key.

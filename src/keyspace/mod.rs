@@ -9,6 +9,7 @@ mod access;
 mod api;
 mod audit;
 mod call;
+mod cluster;
 mod data_type;
 mod error;
 mod events;

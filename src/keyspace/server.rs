@@ -54,6 +54,14 @@ pub fn valkey_version(ctx: *mut raw::RedisModuleCtx) -> Option<String> {
     }
 }
 
+/// Whether this server tells of keys that it drops with a slot that it has given away (Redis 8.4).
+pub fn reports_trimmed_keys(ctx: *mut raw::RedisModuleCtx) -> bool {
+    // SAFETY: the crate filled the static at load; the function takes nothing.
+    let known = unsafe { raw::RedisModule_GetKeyspaceNotificationFlagsAll.map_or(0, |all| all()) };
+    // Valkey may give the bit another meaning.
+    known & raw::REDISMODULE_NOTIFY_KEY_TRIMMED != 0 && valkey_version(ctx).is_none()
+}
+
 /// The time by which the server itself judges expiry: that at which the running command began, where it tells (7.2).
 pub fn now() -> Millis {
     // SAFETY: the crate filled the static at load; neither function takes anything.

@@ -4,13 +4,17 @@ use super::call::Call;
 use super::index;
 use super::key::{Access, Key};
 use super::name::OwnedName;
+use crate::session::slot::slot_of;
 
 impl Call<'_> {
     /// Opens every key that holds a session of this user, one after the other: live ones, snapshots, and those past their
-    /// deadline that the server still has. O(sessions of the user).
-    pub fn each_session_of(&self, user: &[u8], access: Access, mut visit: impl FnMut(&mut Key<'_>)) {
+    /// deadline that the server still has. Where a `slot` is given, those in it and no others: a command that has a key may
+    /// open none of another slot. O(sessions of the user).
+    pub fn each_session_of(&self, user: &[u8], slot: Option<u16>, access: Access, mut visit: impl FnMut(&mut Key<'_>)) {
         let db = self.db();
-        for name in index::with(|index| index.keys(db, user, OwnedName::new)) {
+        let within = |key: &[u8]| slot.is_none_or(|slot| slot == slot_of(key));
+        let names = index::with(|index| index.keys(db, user, |key| within(key).then(|| OwnedName::new(key))));
+        for name in names.into_iter().flatten() {
             let mut key = self.open(name.name(), access);
             match key.session() {
                 Ok(Some(session)) if session.user == Some(user) => visit(&mut key),

@@ -12,6 +12,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod cluster;
 pub mod subscriber;
 pub mod transcript;
 pub mod wire;

@@ -1,0 +1,184 @@
+//! Slots of a cluster: which one a key belongs to, and which ones a node says that it has.
+
+use crc::{Crc, CRC_16_XMODEM};
+use std::fmt;
+
+/// How many slots a cluster has.
+pub const SLOTS: u16 = 16_384;
+
+const CRC16: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
+
+/// The slot of a key: the CRC16 (XMODEM) of its hash tag or, without one, of all of it, modulo 16384.
+/// <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#key-distribution-model>
+pub fn slot_of(key: &[u8]) -> u16 {
+    CRC16.checksum(hash_tag(key).unwrap_or(key)) % SLOTS
+}
+
+/// What stands between the first `{` and the first `}` after it, if that is not nothing.
+pub fn hash_tag(key: &[u8]) -> Option<&[u8]> {
+    let (_, after) = key.split_at_checked(key.iter().position(|b| *b == b'{')?.checked_add(1)?)?;
+    let (tag, _) = after.split_at_checked(after.iter().position(|b| *b == b'}')?)?;
+    Some(tag).filter(|tag| !tag.is_empty())
+}
+
+/// A hash tag of four characters, another one for each of the 2^20 seeds, so that few tries find one of a given slot.
+pub fn tag(seed: u32) -> [u8; 4] {
+    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    [15, 10, 5, 0].map(|shift: u32| {
+        let digit = seed.wrapping_shr(shift) % 32;
+        DIGITS.get(digit as usize).copied().unwrap_or(b'0')
+    })
+}
+
+/// A set of slots.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Slots([u64; SLOTS as usize / 64]);
+
+impl Default for Slots {
+    fn default() -> Self {
+        Slots([0; SLOTS as usize / 64])
+    }
+}
+
+impl Slots {
+    /// Whether the slot is in the set.
+    pub fn contains(&self, slot: u16) -> bool {
+        self.0.get(usize::from(slot / 64)).is_some_and(|word| word & (1 << (slot % 64)) != 0)
+    }
+
+    /// The first in the set.
+    pub fn first(&self) -> Option<u16> {
+        (0..SLOTS).find(|slot| self.contains(*slot))
+    }
+
+    fn set(&mut self, slot: u16, to: bool) {
+        if let Some(word) = self.0.get_mut(usize::from(slot / 64)) {
+            let bit = 1 << (slot % 64);
+            *word = if to { *word | bit } else { *word & !bit };
+        }
+    }
+}
+
+impl fmt::Debug for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries((0..SLOTS).filter(|slot| self.contains(*slot))).finish()
+    }
+}
+
+/// What a node says of itself in `CLUSTER NODES`.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Node {
+    /// The slots that it serves, or its primary if it is a replica, but for those that are being given away: where a
+    /// key may begin.
+    pub settled: Slots,
+    /// The slots that it is importing key by key, which another node still serves.
+    pub importing: Slots,
+}
+
+impl Node {
+    /// Reads the output of `CLUSTER NODES`, as the node itself gives it.
+    /// <https://redis.io/docs/latest/commands/cluster-nodes/>
+    pub fn read(nodes: &str) -> Option<Self> {
+        let lines = || nodes.lines().map(|line| line.split_ascii_whitespace());
+        let mut myself = lines().find(|words| words.clone().nth(2).is_some_and(is_myself))?.skip(3);
+        let primary = myself.next()?;
+        let primary = lines().find(|words| words.clone().next() == Some(primary));
+        // Ping, pong, epoch and the state of the link stand before the slots.
+        let slots = primary.into_iter().flat_map(|words| words.skip(8)).chain(myself.skip(4));
+        let mut node = Node::default();
+        // What is being given away stands after the ranges that hold it.
+        slots.for_each(|word| node.note(word));
+        Some(node)
+    }
+
+    /// `0-5460`, `7000`, `[93-<-` and a node's id (importing), `[77->-` and a node's id (giving away).
+    fn note(&mut self, word: &str) {
+        if let Some(word) = word.strip_prefix('[') {
+            let slot = |way| word.split_once(way).and_then(|(slot, _)| slot.parse().ok());
+            slot("-<-").into_iter().for_each(|slot| self.importing.set(slot, true));
+            slot("->-").into_iter().for_each(|slot| self.settled.set(slot, false));
+            return;
+        }
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        if let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) {
+            (first..=last.min(SLOTS - 1)).for_each(|slot| self.settled.set(slot, true));
+        }
+    }
+}
+
+fn is_myself(flags: &str) -> bool {
+    flags.split(',').any(|flag| flag == "myself")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn slots_are_those_of_the_cluster_specification() {
+        assert_eq!(CRC16.checksum(b"123456789"), 0x31c3);
+        // As CLUSTER KEYSLOT answers.
+        for (key, slot) in
+            [("", 0), ("foo", 12182), ("somekey", 11058), ("foo{hash_tag}", 2515), ("bar{hash_tag}", 2515)]
+        {
+            assert_eq!(slot_of(key.as_bytes()), slot, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_hash_tag_is_the_first_one_and_not_empty() {
+        let tag = |key: &'static str| hash_tag(key.as_bytes()).map(|tag| std::str::from_utf8(tag).unwrap());
+        for (key, expected) in [
+            ("{user1000}.following", Some("user1000")),
+            ("foo{}{bar}", None),
+            ("foo{{bar}}zap", Some("{bar")),
+            ("foo{bar}{zap}", Some("bar")),
+            ("}{a", None),
+            ("a}b{c}", Some("c")),
+            ("", None),
+        ] {
+            assert_eq!(tag(key), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn tags_differ_and_reach_every_slot() {
+        let tags: HashSet<_> = (0..1 << 20).map(tag).collect();
+        assert_eq!(tags.len(), 1 << 20);
+        let slots: HashSet<_> = tags.iter().map(|tag| slot_of(tag)).collect();
+        assert_eq!(slots.len(), usize::from(SLOTS));
+    }
+
+    const NODES: &str = "\
+07c37dfeb235213a872192d90877d0cd55635b91 127.0.0.1:30004@31004,host4 slave e7d1eecce10fd6bb5eb35b9f99a514335d9ba9ca 0 1426238317239 4 connected
+67ed2db8d677e59ec4a4cefb06858cf2a1a89fa1 127.0.0.1:30002@31002 MYSELF master - 0 1426238316232 2 connected 5461-10922 16383
+e7d1eecce10fd6bb5eb35b9f99a514335d9ba9ca :30001@31001,,shard-id=x YOU master - 0 0 1 connected 0-2 7 77 [77->-67ed2db8d677e59ec4a4cefb06858cf2a1a89fa1] [93-<-67ed2db8d677e59ec4a4cefb06858cf2a1a89fa1]
+";
+
+    #[test]
+    fn a_primary_tells_what_it_serves_and_imports() {
+        let node = Node::read(&NODES.replace("YOU", "myself,fail?").replace("MYSELF ", "")).unwrap();
+        assert_eq!(format!("{:?}", node.settled), "{0, 1, 2, 7}");
+        assert_eq!(format!("{:?}", node.importing), "{93}");
+        assert_eq!(node.settled.first(), Some(0));
+    }
+
+    #[test]
+    fn a_replica_tells_what_its_primary_serves() {
+        let node = Node::read(&NODES.replace(" slave", " myself,slave")).unwrap();
+        assert_eq!(format!("{:?}", node.settled), "{0, 1, 2, 7}");
+    }
+
+    #[test]
+    fn a_node_without_slots_and_what_is_no_answer() {
+        let node = Node::read("id 127.0.0.1:1@2 myself,master - 0 0 0 connected").unwrap();
+        assert_eq!((node.settled.first(), &node), (None, &Node::default()));
+        for text in ["", "myself", "a b c d e f g h i", "ERR this instance has cluster support disabled"] {
+            assert_eq!(Node::read(text), None);
+        }
+        assert!(Node::read("a b myself d").is_some_and(|node| node.settled.first().is_none()));
+        let odd = Node::read("id a myself - 0 0 0 connected 16383-65535 x-3 5-1 [x-<-] [").unwrap();
+        assert_eq!(format!("{:?}", odd.settled), "{16383}");
+    }
+}

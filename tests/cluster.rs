@@ -1,0 +1,203 @@
+//! Redis Cluster and Valkey Cluster: what each node answers, and sessions on the move.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod common;
+
+use common::cluster::Cluster;
+use std::collections::HashSet;
+
+/// Keys of as many primaries, three of each: `a{…}`, `b{…}`, `c{…}`.
+fn keys(cluster: &mut Cluster) -> Vec<[String; 3]> {
+    let primaries = cluster.primaries();
+    let tag =
+        |i, cluster: &mut Cluster| (0..).map(|n| format!("{{{n}}}")).find(|tag| cluster.primary_of(tag) == i).unwrap();
+    let tags: Vec<String> = primaries.into_iter().map(|i| tag(i, cluster)).collect();
+    tags.iter().map(|tag| ["a", "b", "c"].map(|name| format!("{name}{tag}"))).collect()
+}
+
+#[test]
+fn a_command_without_a_key_answers_for_its_node() {
+    let mut c = Cluster::start();
+    let keys = keys(&mut c);
+    let primaries = c.primaries();
+    for (i, keys) in primaries.iter().zip(&keys) {
+        for key in keys {
+            c.nodes[*i].says(&format!("SESSION.SET {key} USER ann"), "1");
+            c.nodes[*i].tick();
+        }
+        c.nodes[*i].says("SESSION.BYUSER ann LIMIT 0 2", &format!("[{}, {}]", keys[2], keys[1]));
+        c.nodes[*i].says("SESSION.COUNT ann", "3");
+        c.nodes[*i]
+            .says(&format!("SESSION.BYUSER ann FIELDS 1 x LIMIT 2 1"), &format!("[[key, {}, data, []]]", keys[0]));
+    }
+    let mut all: Vec<String> = keys.concat();
+    all.sort();
+    assert_eq!(c.sessions_of("ann"), all);
+
+    // In a script a command without a key sees all of its node, whatever keys the script has; in a transaction it would
+    // not, and is refused.
+    let (first, own) = (&mut c.nodes[primaries[0]], &keys[0]);
+    let script =
+        |key: &str| format!("EVAL redis.call('GET',KEYS[1])return{{redis.call('SESSION.COUNT','ann')}} 1 {key}");
+    let other = (0..).map(|n| format!("{{x{n}}}")).find(|key| !first.say(&format!("GET {key}")).starts_with("MOVED"));
+    first.says(&script(&other.unwrap()), "[3]");
+    first.says("EVAL return{redis.call('SESSION.COUNT','ann')} 0", "[3]");
+    for command in ["SESSION.BYUSER ann", "SESSION.COUNT ann", "SESSION.REVOKE ann", "SESSION.NEW USER ann"] {
+        first.says("MULTI", "OK");
+        first.says(&format!("SESSION.TOUCH {}", own[2]), "QUEUED");
+        first.says(command, "QUEUED");
+        let said = first.say("EXEC");
+        assert!(said.contains("cannot run inside MULTI in cluster mode"), "{command}: {said}");
+    }
+
+    // A replica answers a client that has said READONLY, and no other.
+    c.wait_until_settled();
+    for (i, keys) in primaries.iter().zip(&keys) {
+        let replica = c.replica_of(*i);
+        let mut client = c.client_of(replica);
+        for (user, count) in [("ann", "3"), ("nobody", "0")] {
+            for command in ["SESSION.BYUSER", "SESSION.COUNT"] {
+                let said = client.say(&format!("{command} {user}"));
+                assert_eq!(said, "ERR a replica in a cluster answers this after READONLY, or ask the primary");
+            }
+            let said = client.say(&format!("EVAL_RO return{{redis.call('SESSION.COUNT','{user}')}} 0"));
+            assert!(said.contains("answers this after READONLY"), "{said}");
+            client.says("READONLY", "OK");
+            client.says(&format!("SESSION.COUNT {user}"), count);
+            client.says(&format!("EVAL_RO return{{redis.call('SESSION.COUNT','{user}')}} 0"), &format!("[{count}]"));
+            client.says("READWRITE", "OK");
+        }
+        client.says("READONLY", "OK");
+        client.says("SESSION.BYUSER ann LIMIT 0 1", &format!("[{}]", keys[2]));
+        let said = client.say("SESSION.REVOKE ann");
+        assert!(said.starts_with("READONLY "), "{said}");
+    }
+
+    // Ending them, node by node.
+    let except = format!("SESSION.REVOKE ann EXCEPT 1 {}", keys[0][0]);
+    assert_eq!(c.on_primaries(&except), ["2", "3", "3"]);
+    assert_eq!(c.sessions_of("ann"), [keys[0][0].clone()]);
+    c.wait_until_settled();
+    c.check_indexes("after REVOKE");
+}
+
+#[test]
+fn a_command_with_a_key_leaves_other_slots_alone() {
+    let mut c = Cluster::start();
+    let first = c.primaries()[0];
+    // Three slots of one node.
+    let mut tags = (0..).map(|n| format!("{{{n}}}")).filter(|tag| c.primary_of(tag) == first);
+    let [a, b, other] = [(); 3].map(|()| tags.next().unwrap());
+    drop(tags);
+    let s = &mut c.nodes[first];
+    for key in [format!("1{a}"), format!("2{a}"), format!("1{b}"), format!("2{b}")] {
+        s.says(&format!("SESSION.SET {key} USER ann"), "1");
+        s.tick();
+    }
+    // MAXSESSIONS counts and ends in the key's slot.
+    s.says(&format!("SESSION.SET 3{a} USER ann MAXSESSIONS 2 OLDEST"), "1");
+    s.says(&format!("EXISTS 1{a}"), "0");
+    s.says("SESSION.COUNT ann", "4");
+    s.says(
+        &format!("SESSION.SET 4{a} USER ann MAXSESSIONS 2 REJECT"),
+        "SESSIONLIMIT the user has the maximum of 2 concurrent sessions",
+    );
+    s.says(&format!("SESSION.SET 1{other} USER ann MAXSESSIONS 1 REJECT"), "1");
+    s.says(&format!("SESSION.SET new{b}"), "1");
+    s.says(&format!("SESSION.ROTATE new{b} newer{b} USER ann MAXSESSIONS 1 LRU"), "2");
+    s.says("SESSION.COUNT ann", "4");
+    s.says(&format!("SESSION.ROTATE newer{b} newest{a}"), "CROSSSLOT Keys in request don't hash to the same slot");
+    s.says(&format!("SESSION.TOUCH 2{a} newer{b}"), "CROSSSLOT Keys in request don't hash to the same slot");
+    s.check_index("MAXSESSIONS");
+}
+
+#[test]
+fn new_makes_keys_that_its_node_serves() {
+    let mut c = Cluster::start();
+    let primaries = c.primaries();
+    for i in primaries.clone() {
+        let mut slots = HashSet::new();
+        for prefix in ["", "sess:", "odd{", "odd{}", "}{"] {
+            for _ in 0..20 {
+                let key = c.nodes[i]
+                    .say(&format!("SESSION.NEW PREFIX {prefix} USER ann FIELDS 1 a {prefix}").replace("  ", " "));
+                let key = if prefix.is_empty() { c.nodes[i].say("SESSION.NEW USER ann") } else { key };
+                assert!(key.starts_with(prefix), "{key}");
+                c.nodes[i].says(&format!("SESSION.TOUCH {key}"), "1");
+                slots.insert(c.nodes[i].say(&format!("CLUSTER KEYSLOT {key}")));
+            }
+        }
+        assert!(slots.len() > 50, "spread over the slots of the node");
+        c.nodes[i].says("EVAL return(#redis.call('SESSION.NEW','PREFIX','s:')) 0", "44");
+    }
+    // A prefix with a tag of its own.
+    let home = c.primary_of("{ann}");
+    for i in primaries {
+        let said = c.nodes[i].say("SESSION.NEW PREFIX {ann}: USER ann MAXSESSIONS 1 OLDEST");
+        if i == home {
+            assert!(said.starts_with("{ann}:"), "{said}");
+            let second = c.nodes[i].say("SESSION.NEW PREFIX {ann}: USER ann MAXSESSIONS 1 OLDEST");
+            c.nodes[i].says(&format!("EXISTS {said}"), "0");
+            c.nodes[i].says(&format!("EXISTS {second}"), "1");
+        } else {
+            assert_eq!(said, "ERR this node does not serve the slot of the prefix's hash tag, or is giving it away");
+        }
+        c.nodes[i].says(
+            "SESSION.NEW PREFIX ann: USER ann MAXSESSIONS 1 OLDEST",
+            "ERR MAXSESSIONS needs a PREFIX with a hash tag in cluster mode",
+        );
+    }
+    c.wait_until_settled();
+    c.check_indexes("NEW");
+}
+
+#[test]
+fn a_slot_that_is_moved_key_by_key() {
+    let mut c = Cluster::start();
+    let (source, target) = (c.primaries()[0], c.primaries()[1]);
+    let tag = (0..).map(|n| format!("{{{n}}}")).find(|tag| c.primary_of(tag) == source).unwrap();
+    let slot = c.nodes[source].say(&format!("CLUSTER KEYSLOT {tag}"));
+    for key in 0..6 {
+        c.nodes[source].says(&format!("SESSION.SET {key}{tag} USER ann FIELDS 1 n {key}"), "1");
+    }
+    c.nodes[source].says(&format!("SESSION.ROTATE 5{tag} 6{tag} GRACE 300000"), "2");
+    let [from, to] = [source, target].map(|i| c.id(i));
+    c.nodes[target].says(&format!("CLUSTER SETSLOT {slot} IMPORTING {from}"), "OK");
+    c.nodes[source].says(&format!("CLUSTER SETSLOT {slot} MIGRATING {to}"), "OK");
+    let port = c.nodes[target].port;
+    for key in ["0", "1", "2", "5"] {
+        c.nodes[source].says(&format!("MIGRATE 127.0.0.1 {port} {key}{tag} 0 10000"), "OK");
+    }
+
+    // Each node shows what it holds; together nothing is missing and nothing is there twice.
+    c.nodes[source].says("SESSION.COUNT ann", "3");
+    c.nodes[target].says("SESSION.COUNT ann", "3");
+    let all: Vec<String> = [0, 1, 2, 3, 4, 6].map(|key| format!("{key}{tag}")).into();
+    assert_eq!(c.sessions_of("ann"), all);
+
+    // No session begins in a slot that is being given away.
+    let said = c.nodes[source].say(&format!("SESSION.NEW PREFIX {tag} USER ann"));
+    assert!(said.contains("is giving it away"), "{said}");
+    let said = c.nodes[target].say(&format!("SESSION.NEW PREFIX {tag} USER ann"));
+    assert!(said.contains("does not serve the slot"), "{said}");
+    for _ in 0..50 {
+        let key = c.nodes[source].say("SESSION.NEW");
+        assert_ne!(c.nodes[source].say(&format!("CLUSTER KEYSLOT {key}")), slot);
+    }
+
+    // Under ASKING the new node caps what it holds of the user; it knows of no other.
+    let mut asking = c.client_of(target);
+    asking.says("ASKING", "OK");
+    asking.says(&format!("SESSION.SET 7{tag} USER ann MAXSESSIONS 3 LRU"), "1");
+    assert_eq!(c.sessions_of("ann").len(), 6);
+
+    // Signing out everywhere ends those that are on their way, too, and the snapshot of the rotation.
+    let ended: Vec<i64> = c.on_primaries("SESSION.REVOKE ann").iter().map(|n| n.parse().unwrap()).collect();
+    assert_eq!(ended.iter().sum::<i64>(), 7, "{ended:?}");
+    assert_eq!(c.sessions_of("ann"), [""; 0]);
+    c.nodes[target].says(&format!("CLUSTER COUNTKEYSINSLOT {slot}"), "0");
+    for i in [target, source] {
+        c.nodes[i].says(&format!("CLUSTER SETSLOT {slot} NODE {to}"), "OK");
+    }
+    c.check_indexes("after the move");
+}
