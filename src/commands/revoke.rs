@@ -3,7 +3,8 @@
 use super::args::{check_user, is, Args};
 use super::options::end;
 use crate::info::{self, Counter};
-use crate::keyspace::{Access, Call, Error, Handler, Permission, Result};
+use crate::keyspace::{Access, Call, Error, Handler, Key, Permission, Result};
+use crate::session::slot::slot_of;
 use std::collections::HashSet;
 
 /// `SESSION.REVOKE user [EXCEPT n key …]`
@@ -23,16 +24,20 @@ impl Handler for Revoke {
         let except: HashSet<&[u8]> = except.unwrap_or_default().into_iter().collect();
         call.refuse_transaction()?;
         let (caller, now) = (call.caller(), call.now());
+        let chosen = |key: &Key<'_>| !except.contains(key.name().bytes()) && caller.may(Permission::Write, key.name());
+        let counted = counted(call, user)?;
         let mut ended = 0;
         call.each_session_of(user, None, Access::Write, |key| {
-            if except.contains(key.name().bytes()) || !caller.may(Permission::Write, key.name()) {
+            if !chosen(key) {
                 return;
             }
             // A snapshot of a rotated session ends too; one that is past its deadline has ended already.
             if key.state(now).is_ok_and(|state| state.readable().is_some()) {
-                info::count(Counter::Revoked);
+                if counted.as_ref().is_none_or(|slots| slots.contains(&slot_of(key.name().bytes()))) {
+                    info::count(Counter::Revoked);
+                    ended = i64::saturating_add(ended, 1);
+                }
                 end(key);
-                ended = i64::saturating_add(ended, 1);
             } else {
                 key.end_expired();
             }
@@ -40,4 +45,16 @@ impl Handler for Revoke {
         call.integer(ended);
         Ok(())
     }
+}
+
+/// In a cluster, the slots that this node answers for, of those of the user's sessions. What it holds of other slots is the
+/// copy of a session that is on its way: it ends here and there, and is counted there.
+fn counted(call: &Call<'_>, user: &[u8]) -> Result<Option<HashSet<u16>>> {
+    if !call.in_cluster() {
+        return Ok(None);
+    }
+    let mut keys: Vec<Box<[u8]>> = Vec::new();
+    call.each_session_of(user, None, Access::Peek, |key| keys.push(key.name().bytes().into()));
+    call.keep_served(&mut keys, AsRef::as_ref)?;
+    Ok(Some(keys.iter().map(|key| slot_of(key)).collect()))
 }

@@ -24,7 +24,8 @@ macro_rules! required {
 }
 
 required! {
-    RedisModule_ACLCheckCommandPermissions RedisModule_ACLCheckKeyPermissions RedisModule_Call RedisModule_CallReplyStringPtr
+    RedisModule_ACLCheckCommandPermissions RedisModule_ACLCheckKeyPermissions RedisModule_Call RedisModule_CallReplyArrayElement
+    RedisModule_CallReplyInteger RedisModule_CallReplyLength RedisModule_CallReplyStringPtr RedisModule_CallReplyType
     RedisModule_CloseKey
     RedisModule_CreateCommand RedisModule_CreateDataType RedisModule_CreateString RedisModule_DigestAddStringBuffer
     RedisModule_DigestEndSequence RedisModule_EmitAOF RedisModule_Free RedisModule_FreeCallReply RedisModule_FreeModuleUser RedisModule_FreeServerInfo RedisModule_GetServerInfo RedisModule_ServerInfoGetFieldC RedisModule_FreeString

@@ -2,12 +2,14 @@
 
 use super::api::api;
 use super::call::Call;
+use super::call_reply::CallReply;
 use super::error::{Error, Result};
 use super::name::{Name, OwnedName};
 use crate::session::slot::{hash_tag, slot_of, tag, Node};
 use crate::session::Millis;
-use redis_module::raw::{self, RedisModuleCallReply};
+use redis_module::raw;
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::io::{Error as OsError, ErrorKind};
 use std::sync::{Mutex, PoisonError};
 
@@ -34,25 +36,24 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// A replica in a cluster shows nothing to a client that has not asked for it by READONLY; nor does this command.
+    /// A replica in a cluster shows nothing to a client that has not asked for it by READONLY, and sends it to the primary;
+    /// so does this command.
     pub fn refuse_replica(&self) -> Result<()> {
         const REPLICA: u32 = raw::REDISMODULE_CTX_FLAGS_CLUSTER | raw::REDISMODULE_CTX_FLAGS_SLAVE;
         if self.flags() & REPLICA != REPLICA {
             return Ok(());
         }
+        let mut own = None;
         for fresh in [false, true] {
-            let node = self.node(fresh)?;
-            if node.settled.first().is_none() && fresh {
-                return Ok(()); // its primary has no slots: there is nothing to show
-            }
-            let key = (0..1 << 20).map(tag).find(|key| node.settled.contains(slot_of(key)));
-            if let Some(key) = key {
-                if self.serves(OwnedName::new(&key).name())? {
-                    return Ok(());
-                }
+            let settled = self.node(fresh)?.settled;
+            own = settled.first();
+            let key = own.and_then(|_| (0..1 << 20).map(tag).find(|key| settled.contains(slot_of(key))));
+            if key.is_some_and(|key| self.serves(OwnedName::new(&key).name()) == Ok(true)) {
+                return Ok(());
             }
         }
-        Err(Error::text("ERR a replica in a cluster answers this after READONLY, or ask the primary"))
+        // Without slots of its primary there is nothing that it could show.
+        own.map_or(Ok(()), |slot| Err(self.moved(slot)))
     }
 
     /// Leaves of what was found that whose slots this node serves, or is importing key by key; not what it merely holds.
@@ -88,11 +89,7 @@ impl Call<'_> {
             return Ok(plain);
         }
         if hash_tag(prefix).is_some() {
-            return if self.serves(plain.name())? {
-                Ok(plain)
-            } else {
-                Err(Error::text("ERR this node does not serve the slot of the prefix's hash tag, or is giving it away"))
-            };
+            return if self.serves(plain.name())? { Ok(plain) } else { Err(self.misplaced(slot_of(prefix))) };
         }
         for fresh in [false, true] {
             let node = self.node(fresh)?;
@@ -111,14 +108,44 @@ impl Call<'_> {
         Err(Error::text("CLUSTERDOWN this node serves no slot in which a session could begin"))
     }
 
+    /// What a key in a slot is refused with that this node does not serve, or is giving away.
+    fn misplaced(&self, slot: u16) -> Error {
+        match self.node(true) {
+            Err(error) => error,
+            Ok(node) if node.giving.contains(slot) => Error::text("TRYAGAIN the slot of the prefix is being moved"),
+            Ok(_) => self.moved(slot),
+        }
+    }
+
+    /// The server's own answer to a key of a slot that another node serves, which sends a client there.
+    fn moved(&self, slot: u16) -> Error {
+        match self.address(slot) {
+            Some(address) => Error::text(format!("MOVED {slot} {address}")),
+            None => Error::text("CLUSTERDOWN Hash slot not served"),
+        }
+    }
+
+    /// Where the primary of a slot is to be reached, by the reply of `CLUSTER SLOTS`: ranges of slots, each with its nodes,
+    /// the primary first. The endpoint may be nothing: then clients take the one that they know.
+    fn address(&self, slot: u16) -> Option<String> {
+        let ranges = self.ask(c"CLUSTER", c"SLOTS")?;
+        let range = ranges.elements().find(|range| {
+            let [first, last] = [0, 1].map(|i| range.element(i).and_then(|bound| u16::try_from(bound.integer()).ok()));
+            first.is_some_and(|first| first <= slot) && last.is_some_and(|last| slot <= last)
+        })?;
+        let primary = range.element(2)?;
+        let endpoint = primary.element(0).map(|endpoint| endpoint.text()).unwrap_or_default();
+        Some(format!("{endpoint}:{}", primary.element(1)?.integer()))
+    }
+
     /// Whether the server would run a command on this key here, for this client: not on a key of another node's slot, nor
     /// on a replica without READONLY, nor on a key that is not there of a slot that is being given away. No key is open
     /// meanwhile.
     fn serves(&self, key: Name<'_>) -> Result<bool> {
         // SAFETY: the context is that of the running command; "s" takes a string, which lives for the call.
         let reply = unsafe { api!(RedisModule_Call(self.ctx(), c"TYPE".as_ptr(), c"s".as_ptr(), key.raw())) };
-        if !reply.is_null() {
-            free(reply);
+        // SAFETY: the reply is that of the call, and nobody else's.
+        if unsafe { CallReply::adopt(reply) }.is_some() {
             return Ok(true);
         }
         let why = OsError::last_os_error();
@@ -146,26 +173,17 @@ impl Call<'_> {
     }
 
     fn ask_node(&self) -> Result<Node> {
-        // SAFETY: the context is that of the running command; "c" takes a C string; the reply's text lives until the reply
-        // is freed.
-        let node = unsafe {
-            let reply = api!(RedisModule_Call(self.ctx(), c"CLUSTER".as_ptr(), c"c".as_ptr(), c"NODES".as_ptr()));
-            if reply.is_null() {
-                None
-            } else {
-                let mut len = 0;
-                let text = api!(RedisModule_CallReplyStringPtr(reply, &mut len));
-                let text = if text.is_null() { &[][..] } else { std::slice::from_raw_parts(text.cast(), len) };
-                let node = Node::read(&String::from_utf8_lossy(text));
-                free(reply);
-                node
-            }
-        };
-        node.ok_or(Error::text("ERR the server does not tell which slots it serves"))
+        let said = self.ask(c"CLUSTER", c"NODES").map(|reply| reply.text());
+        said.and_then(|nodes| Node::read(&nodes))
+            .ok_or(Error::text("ERR the server does not tell which slots it serves"))
     }
-}
 
-fn free(reply: *mut RedisModuleCallReply) {
-    // SAFETY: a reply of RM_Call, freed once.
-    unsafe { api!(RedisModule_FreeCallReply(reply)) };
+    /// What the server says to a command with a subcommand.
+    fn ask(&self, command: &CStr, subcommand: &CStr) -> Option<CallReply> {
+        // SAFETY: the context is that of the running command; "c" takes a C string; the reply is ours to adopt.
+        unsafe {
+            let (command, format) = (command.as_ptr(), c"c".as_ptr());
+            CallReply::adopt(api!(RedisModule_Call(self.ctx(), command, format, subcommand.as_ptr())))
+        }
+    }
 }

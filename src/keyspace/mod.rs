@@ -9,6 +9,7 @@ mod access;
 mod api;
 mod audit;
 mod call;
+mod call_reply;
 mod cluster;
 mod data_type;
 mod error;

@@ -71,6 +71,8 @@ pub struct Node {
     /// The slots that it serves, or its primary if it is a replica, but for those that are being given away: where a
     /// key may begin.
     pub settled: Slots,
+    /// The slots that it serves and is giving away key by key.
+    pub giving: Slots,
     /// The slots that it is importing key by key, which another node still serves.
     pub importing: Slots,
 }
@@ -96,7 +98,10 @@ impl Node {
         if let Some(word) = word.strip_prefix('[') {
             let slot = |way| word.split_once(way).and_then(|(slot, _)| slot.parse().ok());
             slot("-<-").into_iter().for_each(|slot| self.importing.set(slot, true));
-            slot("->-").into_iter().for_each(|slot| self.settled.set(slot, false));
+            slot("->-").into_iter().for_each(|slot| {
+                self.giving.set(slot, true);
+                self.settled.set(slot, false);
+            });
             return;
         }
         let (first, last) = word.split_once('-').unwrap_or((word, word));
@@ -160,7 +165,7 @@ e7d1eecce10fd6bb5eb35b9f99a514335d9ba9ca :30001@31001,,shard-id=x YOU master - 0
     fn a_primary_tells_what_it_serves_and_imports() {
         let node = Node::read(&NODES.replace("YOU", "myself,fail?").replace("MYSELF ", "")).unwrap();
         assert_eq!(format!("{:?}", node.settled), "{0, 1, 2, 7}");
-        assert_eq!(format!("{:?}", node.importing), "{93}");
+        assert_eq!(format!("{:?} {:?}", node.importing, node.giving), "{93} {77}");
         assert_eq!(node.settled.first(), Some(0));
     }
 

@@ -1,6 +1,6 @@
 //! A cluster of real servers: three primaries and three replicas, made by `redis-cli --cluster create`.
 
-use super::{cli_program, wait_until, Client, Server};
+use super::{cli_program, Client, Server};
 use redis::cluster::{ClusterClient, ClusterConnection};
 use std::net::TcpListener;
 use std::process::Command;
@@ -24,18 +24,32 @@ impl Cluster {
 
     /// Waits until all nodes that run agree on a cluster that works, and replicas have caught up.
     pub fn wait_until_settled(&mut self) {
+        self.wait_for("settle", |cluster| {
+            let running = cluster.running();
+            cluster.agrees() && running.into_iter().all(|i| cluster.has_caught_up(i))
+        });
+    }
+
+    /// Waits until all nodes that run agree who serves what.
+    pub fn wait_until_agreed(&mut self) {
+        self.wait_for("agree", Self::agrees);
+    }
+
+    fn wait_for(&mut self, what: &str, done: impl Fn(&mut Self) -> bool) {
         let start = Instant::now();
-        while !self.is_settled() {
-            assert!(start.elapsed() < Duration::from_secs(60), "the cluster does not settle: {:?}", self.view(0));
+        while !done(self) {
+            assert!(start.elapsed() < Duration::from_secs(60), "the cluster does not {what}: {:?}", self.view(0));
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    fn is_settled(&mut self) -> bool {
-        let running: Vec<usize> = (0..self.nodes.len()).filter(|i| self.nodes[*i].is_running()).collect();
-        let views: Vec<_> = running.iter().map(|i| self.view(*i)).collect();
-        let agree = views.iter().all(|view| *view == views[0] && !view.is_empty());
-        agree && running.into_iter().all(|i| self.has_caught_up(i))
+    fn running(&mut self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|i| self.nodes[*i].is_running()).collect()
+    }
+
+    fn agrees(&mut self) -> bool {
+        let views: Vec<_> = self.running().into_iter().map(|i| self.view(i)).collect();
+        views.iter().all(|view| *view == views[0] && !view.is_empty())
     }
 
     fn has_caught_up(&mut self, i: usize) -> bool {
@@ -146,24 +160,20 @@ impl Cluster {
         self.nodes[i].client()
     }
 
-    /// Moves so many slots key by key: `redis-cli --cluster reshard`.
-    pub fn reshard(&mut self, from: usize, to: usize, slots: usize) {
+    /// Moves so many slots key by key: `redis-cli --cluster reshard`. Which ones.
+    pub fn reshard(&mut self, from: usize, to: usize, slots: usize) -> Vec<u16> {
         let (address, ids) = (format!("127.0.0.1:{}", self.nodes[from].port), [from, to].map(|i| self.id(i)));
         let n = slots.to_string();
-        cli(&[
-            "--cluster",
-            "reshard",
-            &address,
-            "--cluster-from",
-            &ids[0],
-            "--cluster-to",
-            &ids[1],
-            "--cluster-slots",
-            &n,
-            "--cluster-yes",
-            "--cluster-timeout",
-            "60000",
-        ]);
+        let asked = ["--cluster-from", &ids[0], "--cluster-to", &ids[1], "--cluster-slots", &n, "--cluster-yes"];
+        let said = cli(&[&["--cluster", "reshard", &address], &asked[..]].concat());
+        let moving = |line: &str| line.strip_prefix("Moving slot ")?.split_once(" from 127")?.0.parse().ok();
+        said.lines().filter_map(moving).collect()
+    }
+
+    /// How many keys a node holds in these slots.
+    pub fn held(&mut self, i: usize, slots: impl IntoIterator<Item = u16>) -> usize {
+        let count = |slot| self.nodes[i].say(&format!("CLUSTER COUNTKEYSINSLOT {slot}")).parse::<usize>().unwrap();
+        slots.into_iter().map(count).sum()
     }
 
     /// Moves slots at once, keys and all, by the server's own means; whether it has any.
@@ -204,23 +214,18 @@ fn node() -> Server {
 }
 
 /// Runs redis-cli, which must succeed; it may have to wait for a node that does not yet agree with the others.
-fn cli(args: &[&str]) {
+fn cli(args: &[&str]) -> String {
     let mut said = String::new();
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(60) {
         let output = Command::new(cli_program()).args(args).output().unwrap();
         said = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
-            return;
+            return said;
         }
         if !said.contains("not agree") && !said.contains("don't agree") {
             break;
         }
     }
     panic!("redis-cli {args:?}: {said}");
-}
-
-/// Waits until the keyspace of a node is as it says.
-pub fn wait_for(node: &mut Server, question: &str, answer: &str) {
-    wait_until(&format!("{question} to be {answer}"), || node.say(question) == answer);
 }

@@ -14,6 +14,7 @@
 
 pub mod cluster;
 pub mod subscriber;
+pub mod traffic;
 pub mod transcript;
 pub mod wire;
 pub mod workload;
