@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # A cluster to try: three primaries and three replicas with the module, on 127.0.0.1 from PORT on, with their data in
-# build/cluster. scripts/cluster.sh start <module> | stop
+# build/cluster (or CLUSTER_DIR). scripts/cluster.sh start <module> | stop
 set -euo pipefail
 cd "$(dirname "$0")/.."
 port=${PORT:-7000}
 server=${REDIS_SERVER:-redis-server}
 cli=${REDIS_CLI:-redis-cli}
-base=$PWD/build/cluster
+base=${CLUSTER_DIR:-$PWD/build/cluster}
 
 running() { # the process of the node in this folder, if it is still that one
     local pid

@@ -11,7 +11,7 @@ command -v cargo >/dev/null || {
 # libclang.so, libclang-14.so.1 and their like; not libclang-cpp.so, which is another library.
 have_libclang() {
     [ -n "${LIBCLANG_PATH:-}" ] || [ "$(uname -s)" = Darwin ] ||
-        { ldconfig -p 2>/dev/null; compgen -G '/usr/lib/llvm-*/lib/libclang*'; } | grep -qE 'libclang(-[0-9.]+)?\.so'
+        { ldconfig -p 2>/dev/null; compgen -G '/usr/lib/llvm-*/lib/libclang*'; } | grep -E 'libclang(-[0-9.]+)?\.so' >/dev/null
 }
 
 missing=()
