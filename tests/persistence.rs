@@ -281,8 +281,10 @@ fn restore_refuses_a_later_format() {
     let mut s = trusting();
     let (payload, own) = dump(&mut s, b"a");
     let mut newer = payload.clone();
-    assert_eq!(newer[own.start + 1], 1, "the format's number");
-    newer[own.start + 1] = 2;
+    // Behind the length of the string and that of the record.
+    let format = own.start + 1 + 4;
+    assert_eq!(newer[format], 1, "the format's number");
+    newer[format] = 2;
     let said = s.send(&[b"RESTORE", b"b", b"0", &newer]);
     assert!(said.is_err_and(|error| error.contains("Bad data format")));
     assert!(s.log().contains("format 2"), "{}", s.log());

@@ -81,8 +81,7 @@ impl<'c> Call<'c> {
 
     /// The selected database.
     pub fn db(&self) -> usize {
-        // SAFETY: the context is that of the running command.
-        usize::try_from(unsafe { api!(RedisModule_GetSelectedDb(self.ctx)) }).unwrap_or(0)
+        server::selected_db(self.ctx)
     }
 
     /// Opens a key.

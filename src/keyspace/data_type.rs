@@ -9,13 +9,13 @@ use super::index;
 use super::name::Name;
 use super::report;
 use super::server;
-use super::value::Value;
-use crate::session::{check_record, keeping_ttl, Session};
+use super::value::{unframe, Value};
+use crate::session::{check_record, keeping_ttl, Malformed, Session};
 use redis_module::raw::{
     self, RedisModuleCtx, RedisModuleDigest, RedisModuleIO, RedisModuleKeyOptCtx, RedisModuleString,
 };
 use std::ffi::{c_char, c_int, c_void};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 /// The name of the type: what `TYPE key` and `SCAN … TYPE` call it.
 const NAME: &std::ffi::CStr = c"sess-hash";
@@ -69,36 +69,50 @@ unsafe extern "C" fn rdb_load(io: *mut RedisModuleIO, encoding: c_int) -> *mut c
             return ptr::null_mut();
         }
         let mut len = 0;
-        // SAFETY: the server calls with the stream to read from; what it gives is ours to free below.
-        let buffer = unsafe { api!(RedisModule_LoadStringBuffer(io, &mut len)) };
-        if buffer.is_null() {
+        // SAFETY: the server calls with the stream to read from; what it gives is ours.
+        let Some(buffer) = NonNull::new(unsafe { api!(RedisModule_LoadStringBuffer(io, &mut len)) }) else {
             return ptr::null_mut(); // cut short: the server knows
-        }
+        };
+        let buffer = Loaded(buffer.cast());
         // SAFETY: the server gave `len` bytes there.
-        let value = load(unsafe { std::slice::from_raw_parts(buffer.cast(), len) });
-        // SAFETY: the buffer is ours and not used any more.
-        unsafe { api!(RedisModule_Free(buffer.cast())) };
-        value.map_or(ptr::null_mut(), Value::as_ptr)
+        if let Err(why) = check(unsafe { std::slice::from_raw_parts(buffer.0.as_ptr(), len) }) {
+            log_warning(&format!("session: {why}"));
+            return ptr::null_mut();
+        }
+        // SAFETY: the buffer is of the server's allocator and ours, and was found to be a value.
+        let value = unsafe { Value::adopt(buffer.keep()) };
+        value.note_loaded();
+        value.as_ptr()
     })
 }
 
-fn load(payload: &[u8]) -> Option<Value> {
-    trip("load", payload);
-    match check_record(payload) {
-        Ok(()) => Some(Value::new(payload)),
-        Err(why) => {
-            log_warning(&format!("session: {why}"));
-            None
-        }
+fn check(bytes: &[u8]) -> Result<(), Malformed> {
+    trip("load", bytes);
+    check_record(unframe(bytes).ok_or(Malformed::Bad)?)
+}
+
+/// A buffer that the server gave us. It is freed where nobody keeps it.
+struct Loaded(NonNull<u8>);
+
+impl Loaded {
+    fn keep(self) -> NonNull<u8> {
+        std::mem::ManuallyDrop::new(self).0
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        // SAFETY: the buffer is ours and not used any more.
+        unsafe { api!(RedisModule_Free(self.0.as_ptr().cast())) };
     }
 }
 
 unsafe extern "C" fn rdb_save(io: *mut RedisModuleIO, value: *mut c_void) {
     guard((), || {
         // SAFETY: the server calls with a value of ours.
-        let record = unsafe { record(value) };
+        let Some(bytes) = (unsafe { Value::from_ptr(value).map(|value| value.bytes()) }) else { return };
         // SAFETY: the server calls with the stream to write to, and copies the bytes.
-        unsafe { api!(RedisModule_SaveStringBuffer(io, record.as_ptr().cast::<c_char>(), record.len())) };
+        unsafe { api!(RedisModule_SaveStringBuffer(io, bytes.as_ptr().cast::<c_char>(), bytes.len())) };
     });
 }
 
@@ -177,7 +191,7 @@ unsafe extern "C" fn unlink(ctx: *mut RedisModuleKeyOptCtx, value: *const c_void
         report::gone(key.bytes());
         // SAFETY: the server calls with a value of ours.
         let record = unsafe { record(value) };
-        if let Some(user) = Session::of(record).user {
+        if let Some(user) = Session::user_of(record) {
             index::with(|index| index.remove(db, user, key.bytes()));
         }
         trip("unlink", record);

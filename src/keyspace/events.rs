@@ -9,7 +9,10 @@ use super::index;
 use super::key::{Access, Key};
 use super::name::{Name, OwnedName};
 use super::report;
-use super::server;
+use super::server::{self, selected_db};
+use super::value::Value;
+use crate::session::index::Index;
+use crate::session::Session;
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -84,6 +87,7 @@ pub fn subscribe(ctx: *mut RedisModuleCtx) -> bool {
         keys(end, Some(on_end)),
         events(raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         events(raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
+        events(raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
     ]
     .iter()
     .all(|done| *done == OK)
@@ -92,17 +96,21 @@ pub fn subscribe(ctx: *mut RedisModuleCtx) -> bool {
 /// A key appeared: if it is a session with a user, the index notes it.
 unsafe extern "C" fn on_key(
     ctx: *mut RedisModuleCtx,
-    _class: c_int,
+    class: c_int,
     _event: *const c_char,
     key: *mut RedisModuleString,
 ) -> c_int {
     if !CREATING.load(Relaxed) {
         guard((), || {
-            // The name may stand on the server's stack (`loaded`), where a key cannot be opened by it: take a copy.
             // SAFETY: the server holds the name while it calls.
-            let name = OwnedName::new(unsafe { Name::new(key) }.bytes());
-            trip("event", name.name().bytes());
-            Key::open(ctx, name.name(), Access::Peek).index();
+            let name = unsafe { Name::new(key) };
+            trip("event", name.bytes());
+            if class == raw::REDISMODULE_NOTIFY_LOADED as c_int {
+                loaded(ctx, name);
+            } else {
+                // The name may stand on the server's stack, where a key cannot be opened by it: take a copy.
+                Key::open(ctx, OwnedName::new(name.bytes()).name(), Access::Peek).index();
+            }
         });
     }
     OK
@@ -116,6 +124,16 @@ unsafe extern "C" fn on_trimmed(
     _: *mut RedisModuleString,
 ) -> c_int {
     OK
+}
+
+/// A key was loaded from a file: right after its value, so that nothing need be looked for.
+fn loaded(ctx: *mut RedisModuleCtx, name: Name<'_>) {
+    let Some(value) = Value::take_loaded() else { return };
+    // SAFETY: the value was not freed, or it would have been forgotten; nobody changes it while the server calls.
+    let record = unsafe { value.record() };
+    if let Some(user) = Session::user_of(record) {
+        index::with(|index| index.add_later(selected_db(ctx), user, name.bytes()));
+    }
 }
 
 /// The server ended a key on its own account.
@@ -138,6 +156,11 @@ unsafe extern "C" fn on_flush(_: *mut RedisModuleCtx, _: raw::RedisModuleEvent, 
     // SAFETY: the data of this event is this structure.
     let info = unsafe { &*data.cast::<raw::RedisModuleFlushInfoV1>() };
     guard((), || index::clear(usize::try_from(info.dbnum).ok()));
+}
+
+/// A file begins or ends to be loaded; at its end, what was put off is noted.
+unsafe extern "C" fn on_loading(_: *mut RedisModuleCtx, _: raw::RedisModuleEvent, _: u64, _: *mut c_void) {
+    guard((), || index::with(Index::settle));
 }
 
 /// Two databases are exchanged.

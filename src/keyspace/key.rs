@@ -204,12 +204,14 @@ impl<'c> Key<'c> {
     }
 
     fn db(&self) -> usize {
-        // SAFETY: the context is that of a running command or callback.
-        usize::try_from(unsafe { api!(RedisModule_GetSelectedDb(self.ctx)) }).unwrap_or(0)
+        server::selected_db(self.ctx)
     }
 
     /// Notes the session of this key in the index.
     pub(super) fn index(&self) {
+        if let Ok(Some(value)) = self.value() {
+            value.forget_loaded();
+        }
         if let Ok(Some(user)) = self.session().map(|s| s.and_then(|s| s.user)) {
             index::with(|index| index.add(self.db(), user, self.name.bytes()));
         }

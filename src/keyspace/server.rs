@@ -39,6 +39,12 @@ pub fn set_data_type(handle: *mut raw::RedisModuleType) {
     DATA_TYPE.store(handle, Relaxed);
 }
 
+/// The database that is selected where a command or a callback runs.
+pub fn selected_db(ctx: *mut raw::RedisModuleCtx) -> usize {
+    // SAFETY: the context is that of a running command or callback.
+    usize::try_from(unsafe { api!(RedisModule_GetSelectedDb(ctx)) }).unwrap_or(0)
+}
+
 /// The version of a Valkey server; nothing on Redis.
 pub fn valkey_version(ctx: *mut raw::RedisModuleCtx) -> Option<String> {
     // SAFETY: the context is that of the module being loaded; the text lives until the information is freed.

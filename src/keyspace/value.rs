@@ -1,11 +1,22 @@
-//! A session as the server holds it: one allocation with the length of its record and the record.
+//! A session as the server holds it: one allocation with the length of its record (four bytes, the lowest first) and the
+//! record. The same bytes stand in files, so that what is read from one is the value.
 
 use std::alloc::{alloc, dealloc, handle_alloc_error, Layout};
 use std::ffi::c_void;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 
 /// The record's length stands before it.
 const PREFIX: usize = size_of::<u32>();
+
+/// The value that was loaded last, until the server tells where it has put it. See [`Value::take_loaded`].
+static LOADED: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+
+/// The record in bytes from a file, if they are a value.
+pub fn unframe(bytes: &[u8]) -> Option<&[u8]> {
+    let (len, record) = bytes.split_first_chunk::<PREFIX>()?;
+    (u32::from_le_bytes(*len) as usize == record.len()).then_some(record)
+}
 
 /// A pointer that the server was given as a value of our type.
 #[derive(Clone, Copy)]
@@ -20,10 +31,35 @@ impl Value {
         let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
         // SAFETY: the allocation has room for the prefix and `len` bytes, is aligned for the prefix, and is ours alone.
         unsafe {
-            start.cast::<u32>().write(len);
+            start.cast::<u32>().write(len.to_le());
             start.add(PREFIX).copy_from_nonoverlapping(NonNull::from(record).cast(), len as usize);
         }
         Value(start)
+    }
+
+    /// Makes a value of bytes that are one already.
+    ///
+    /// # Safety
+    /// `bytes` came from the server's allocator (as all that is ours does), is aligned for any type, is nobody else's,
+    /// and [`unframe`] has found a record in it.
+    pub unsafe fn adopt(bytes: NonNull<u8>) -> Self {
+        Value(bytes)
+    }
+
+    /// Remembers that this value was just loaded.
+    pub fn note_loaded(self) {
+        LOADED.store(self.0.as_ptr(), Release);
+    }
+
+    /// The value that was loaded last. Where the server says that it has loaded a key, that is the key's value if it is
+    /// of our type: one that was freed or has been found in its place otherwise is forgotten. Once only.
+    pub fn take_loaded() -> Option<Self> {
+        NonNull::new(LOADED.swap(ptr::null_mut(), AcqRel)).map(Value)
+    }
+
+    /// No event is to come that tells of this value.
+    pub fn forget_loaded(self) {
+        let _ = LOADED.compare_exchange(self.0.as_ptr(), ptr::null_mut(), AcqRel, Acquire);
     }
 
     /// The value behind a pointer of the server; none if it is null.
@@ -41,7 +77,7 @@ impl Value {
 
     fn len(self) -> u32 {
         // SAFETY: a value begins with its length.
-        unsafe { self.0.cast::<u32>().read() }
+        u32::from_le(unsafe { self.0.cast::<u32>().read() })
     }
 
     /// Its record.
@@ -51,6 +87,15 @@ impl Value {
     pub unsafe fn record<'v>(self) -> &'v [u8] {
         // SAFETY: the record stands behind the prefix; the rest is the caller's promise.
         unsafe { std::slice::from_raw_parts(self.0.add(PREFIX).as_ptr(), self.len() as usize) }
+    }
+
+    /// All its bytes, as they stand in a file.
+    ///
+    /// # Safety
+    /// As for [`Value::record`].
+    pub unsafe fn bytes<'v>(self) -> &'v [u8] {
+        // SAFETY: the allocation is the prefix and the record; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr(), self.memory()) }
     }
 
     /// Its record, to change it in place.
@@ -72,7 +117,9 @@ impl Value {
     /// # Safety
     /// Nobody uses the value any more.
     pub unsafe fn free(self) {
-        // SAFETY: allocated in `new` with this layout; the rest is the caller's promise.
+        self.forget_loaded();
+        // SAFETY: allocated in `new` with this layout, or adopted from the same allocator, which asks for no layout; the
+        // rest is the caller's promise.
         unsafe { dealloc(self.0.as_ptr(), layout(self.len())) }
     }
 }
@@ -98,8 +145,21 @@ mod tests {
                 value.record_mut().fill(7);
                 assert_eq!(Value::from_ptr(value.as_ptr()).unwrap().record(), vec![7; len]);
                 assert_eq!(value.memory(), len + 4);
+                assert_eq!(unframe(value.bytes()), Some(&[7; 1000][..len]));
+                assert_eq!(unframe(&value.bytes()[1..]), None);
+                value.note_loaded();
                 value.free();
+                assert!(Value::take_loaded().is_none(), "what is freed is forgotten");
             }
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_not_the_records_is_refused() {
+        assert_eq!(unframe(&[0, 0, 0, 0]), Some(&[][..]));
+        assert_eq!(unframe(&[2, 0, 0, 0, 7, 8]), Some(&[7, 8][..]));
+        for bad in [&[][..], &[0, 0, 0], &[1, 0, 0, 0], &[1, 0, 0, 0, 7, 8], &[0, 0, 0, 1, 7], &[255; 6]] {
+            assert_eq!(unframe(bad), None);
         }
     }
 }

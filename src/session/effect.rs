@@ -269,6 +269,12 @@ fn read_meta(r: &mut Reader<'_>, grace: bool) -> Option<Meta> {
     Some(Meta { times: Times { created, accessed, idle: (idle > 0).then_some(idle), end }, version, grace })
 }
 
+/// Passes over what [`read_meta`] reads.
+fn skip_meta(r: &mut Reader<'_>, flags: u8) -> Option<()> {
+    let times = if flags & GRACE != 0 { 7 } else { 6 };
+    (0..times).try_for_each(|_| r.skip_int())
+}
+
 fn read_time(r: &mut Reader<'_>, most: Millis) -> Option<Millis> {
     r.int().and_then(|time| Millis::try_from(time).ok()).filter(|time| *time <= most)
 }
@@ -286,6 +292,14 @@ impl<'s> Session<'s> {
     /// Reads a record, which was checked when it was stored.
     pub fn of(record: &'s [u8]) -> Self {
         Self::read(record).unwrap_or_default()
+    }
+
+    /// The user alone.
+    pub fn user_of(record: &'s [u8]) -> Option<&'s [u8]> {
+        let flags = record.get(1).filter(|flags| *flags & USER != 0)?;
+        let mut r = Reader::new(record.get(HEAD..)?);
+        skip_meta(&mut r, *flags)?;
+        r.bytes()
     }
 
     fn read(record: &'s [u8]) -> Option<Self> {
@@ -352,9 +366,7 @@ const HEAD: usize = 2;
 fn meta_bytes(payload: &[u8]) -> Option<&[u8]> {
     let (flags, rest) = (payload.get(1)?, payload.get(HEAD..)?);
     let mut r = Reader::new(rest);
-    for _ in 0..if flags & GRACE != 0 { 7 } else { 6 } {
-        r.int()?;
-    }
+    skip_meta(&mut r, *flags)?;
     rest.get(..rest.len().checked_sub(r.rest().len())?)
 }
 
@@ -421,6 +433,7 @@ pub(crate) mod tests {
             let record = s.session().record();
             prop_assert_eq!(check_record(&record), Ok(()));
             prop_assert_eq!(Session::of(&record), s.session());
+            prop_assert_eq!(Session::user_of(&record), s.user.as_deref());
             let kept = keeping_ttl(&record);
             prop_assert_eq!(check_record(&kept), Err(Malformed::Bad));
             let kept = Effect::decode(&kept).unwrap();

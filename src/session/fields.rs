@@ -151,13 +151,12 @@ impl<'a> FieldsView<'a> {
 
     fn names_differ(&self) -> bool {
         if self.count <= FEW {
-            let mut later = self.iter();
-            while let Some(field) = later.next() {
-                if later.clone().any(|f| f.name == field.name) {
-                    return false;
-                }
-            }
-            return true;
+            let mut names: [&[u8]; FEW] = [&[]; FEW];
+            return self.iter().zip(0..).all(|(field, n)| {
+                let new = names.iter().take(n).all(|name| *name != field.name);
+                names.get_mut(n).into_iter().for_each(|place| *place = field.name);
+                new
+            });
         }
         let mut seen = std::collections::HashSet::with_capacity(self.count);
         self.iter().all(|f| seen.insert(f.name))

@@ -17,7 +17,7 @@ pub mod time;
 pub mod wire;
 pub mod write;
 
-pub use effect::{check_record, keeping_ttl, patch, Effect, UserChange};
+pub use effect::{check_record, keeping_ttl, patch, Effect, Malformed, UserChange};
 pub use fields::{Field, Fields, FieldsView};
 pub use record::{Meta, Session, State};
 pub use time::{End, Millis};

@@ -67,6 +67,14 @@ impl<'a> Reader<'a> {
         Some(value)
     }
 
+    /// Passes over the next integer, of bytes that were checked when they were stored.
+    #[inline]
+    pub fn skip_int(&mut self) -> Option<()> {
+        let last = self.0.iter().position(|byte| *byte < 0x80)?;
+        self.0 = self.0.get(last.checked_add(1)?..)?;
+        Some(())
+    }
+
     /// The next `len` bytes.
     #[inline]
     pub fn take(&mut self, len: u64) -> Option<&'a [u8]> {
@@ -95,6 +103,8 @@ mod tests {
             let mut reader = Reader::new(&out);
             assert_eq!(reader.int(), Some(value));
             assert!(reader.rest().is_empty());
+            let mut reader = Reader::new(&out);
+            assert_eq!((reader.skip_int(), reader.skip_int()), (Some(()), None));
         }
         assert_eq!(Reader::new(&[0x80, 0x00]).int(), None, "0 in two bytes");
         assert_eq!(Reader::new(&[0x80]).int(), None, "cut short");
