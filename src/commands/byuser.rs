@@ -2,8 +2,9 @@
 
 use super::args::{check_user, is, once, Args};
 use super::read::{reply_fields, reply_meta, META};
-use crate::keyspace::{Access, Call, Error, Handler, OwnedName, Permission, Result};
+use crate::keyspace::{Access, Call, Error, Handler, Key, OwnedName, Permission, Result};
 use crate::session::{Millis, Session};
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
@@ -34,14 +35,34 @@ impl Handler for ByUser {
                 return Err(Error::SYNTAX);
             }
         }
-        let page = page(live(call, user)?, request.limit);
         if request.meta.is_none() && request.fields.is_none() {
+            let page = page(live(call, user, |_| ())?, request.limit);
             call.array(page.len());
-            page.iter().for_each(|(_, key)| call.bulk(key));
+            page.iter().for_each(|(_, key, ())| call.bulk(key));
             return Ok(());
         }
-        reply_sessions(call, &request, &page)
+        let room = Cell::new(COPIED);
+        let page = page(live(call, user, |key| copy(key, &room))?, request.limit);
+        if page.iter().all(|(_, _, record)| record.is_some()) {
+            let copied = page.iter().filter_map(|(_, key, record)| Some((&**key, record.as_deref()?)));
+            reply_sessions(call, &request, copied.collect());
+        } else {
+            let names: Vec<OwnedName> = page.iter().map(|(_, key, _)| OwnedName::new(key)).collect();
+            let keys: Vec<_> = names.iter().map(|name| call.open(name.name(), Access::Peek)).collect();
+            let opened = keys.iter().filter_map(|key| Some((key.name().bytes(), key.record()?)));
+            reply_sessions(call, &request, opened.collect());
+        }
+        Ok(())
     }
+}
+
+/// Bytes of records that are copied while they are looked at for their order, so that their keys are not opened again.
+const COPIED: usize = 64 * 1024;
+
+fn copy(key: &Key<'_>, room: &Cell<usize>) -> Option<Box<[u8]>> {
+    let record = key.record()?;
+    room.set(room.get().checked_sub(record.len())?);
+    Some(record.into())
 }
 
 /// A map has a field once, however often it was asked for.
@@ -57,26 +78,30 @@ fn limit(args: &mut Args<'_>) -> Result<(usize, usize)> {
     Ok((offset, usize::try_from(args.integer()?).unwrap_or(usize::MAX)))
 }
 
-type Found = (Reverse<Millis>, Box<[u8]>);
+/// By when it was accessed and its key, with what was taken of it.
+type Found<T> = (Reverse<Millis>, Box<[u8]>, T);
 
-/// The live sessions of a user that the caller may read, in no order; in a cluster, those that this node answers for.
-pub fn live(call: &Call<'_>, user: &[u8]) -> Result<Vec<Found>> {
+/// The live sessions of a user that the caller may read, in no order, and what `take` takes of each; in a cluster, those
+/// that this node answers for.
+pub fn live<T>(call: &Call<'_>, user: &[u8], take: impl Fn(&Key<'_>) -> T) -> Result<Vec<Found<T>>> {
     call.refuse_transaction()?;
     call.refuse_replica()?;
     let (caller, now) = (call.caller(), call.now());
-    let mut found = Vec::new();
-    call.each_session_of(user, None, Access::Peek, |key| {
-        let Some(session) = key.state(now).ok().and_then(|state| state.live()) else { return };
-        if caller.may(Permission::Read, key.name()) {
-            found.push((Reverse(session.meta.times.accessed), key.name().bytes().into()));
+    let mut found = Vec::with_capacity(FEW);
+    call.each_session_of(user, None, Access::Peek, |key, meta| {
+        if meta.live(now) && caller.may(Permission::Read, key.name()) {
+            found.push((Reverse(meta.times.accessed), key.name().bytes().into(), take(key)));
         }
     });
-    call.keep_served(&mut found, |(_, key): &Found| key)?;
+    call.keep_served(&mut found, |(_, key, _): &Found<T>| key)?;
     Ok(found)
 }
 
+/// Most users have so many sessions.
+const FEW: usize = 4;
+
 /// The latest first, ties by key; of them the part that was asked for.
-fn page(mut found: Vec<Found>, limit: Option<(usize, usize)>) -> Vec<Found> {
+fn page<T: Ord>(mut found: Vec<Found<T>>, limit: Option<(usize, usize)>) -> Vec<Found<T>> {
     let (offset, count) = limit.unwrap_or((0, usize::MAX));
     let end = offset.saturating_add(count);
     if end < found.len() {
@@ -88,13 +113,10 @@ fn page(mut found: Vec<Found>, limit: Option<(usize, usize)>) -> Vec<Found> {
     found
 }
 
-fn reply_sessions(call: &Call<'_>, request: &Request<'_>, page: &[Found]) -> Result<()> {
-    let names: Vec<OwnedName> = page.iter().map(|(_, key)| OwnedName::new(key)).collect();
-    let keys: Vec<_> = names.iter().map(|name| call.open(name.name(), Access::Peek)).collect();
-    let sessions: Vec<(&[u8], Session<'_>)> =
-        keys.iter().filter_map(|key| Some((key.name().bytes(), key.session().ok()??))).collect();
+fn reply_sessions(call: &Call<'_>, request: &Request<'_>, sessions: Vec<(&[u8], &[u8])>) {
     call.array(sessions.len());
-    for (key, session) in sessions {
+    for (key, record) in sessions {
+        let session = Session::of(record);
         let meta = if request.meta.is_some() { META } else { 0 };
         call.map([1, meta, usize::from(request.fields.is_some())].iter().sum());
         call.bulk(b"key");
@@ -108,5 +130,4 @@ fn reply_sessions(call: &Call<'_>, request: &Request<'_>, page: &[Found]) -> Res
             reply_fields(call, present.len(), present.into_iter());
         }
     }
-    Ok(())
 }

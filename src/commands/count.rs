@@ -10,7 +10,7 @@ pub struct Count;
 impl Handler for Count {
     fn run(call: &Call<'_>) -> Result<()> {
         let user = check_user(Args::of(call).first()?.bytes())?;
-        call.count(live(call, user)?.len());
+        call.count(live(call, user, |_| ())?.len());
         Ok(())
     }
 }

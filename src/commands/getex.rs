@@ -28,7 +28,8 @@ impl Handler for GetEx {
             State::Frozen(_) => {}
             State::Live(session) => {
                 read.check(session)?;
-                slide(call, &mut key, &times.change())?;
+                let meta = session.meta;
+                slide(call, &mut key, meta, &times.change())?;
             }
         }
         match key.session()? {

@@ -7,7 +7,7 @@ use crate::session::json::{self, Member};
 use crate::session::limit::{Cap, Full, Other, Policy};
 use crate::session::slot::slot_of;
 use crate::session::write::{Condition, Write};
-use crate::session::{Field, Fields, State, UserChange};
+use crate::session::{Field, Fields, UserChange};
 
 /// What a writing command was asked for beside its keys.
 pub struct Options<'c> {
@@ -151,11 +151,12 @@ pub fn make_room(
     let (caller, now) = (call.caller(), call.now());
     let slot = written.first().filter(|_| call.in_cluster()).map(|name| slot_of(name.bytes()));
     let mut others = Vec::new();
-    call.each_session_of(user, slot, Access::Peek, |key| {
-        let (name, state) = (key.name(), key.state(now).unwrap_or(State::Missing));
-        let Some(session) = state.live() else { return };
+    call.each_session_of(user, slot, Access::Peek, |key, meta| {
+        let (name, times) = (key.name(), &meta.times);
+        if !meta.live(now) {
+            return;
+        }
         if written.iter().all(|w| w.bytes() != name.bytes()) && caller.may(Permission::Write, name) {
-            let times = &session.meta.times;
             others.push(Other { created: times.created, accessed: times.accessed, key: name.bytes().into() });
         }
     });

@@ -27,20 +27,19 @@ impl Handler for Revoke {
         let chosen = |key: &Key<'_>| !except.contains(key.name().bytes()) && caller.may(Permission::Write, key.name());
         let counted = counted(call, user)?;
         let mut ended = 0;
-        call.each_session_of(user, None, Access::Write, |key| {
+        call.each_session_of(user, None, Access::Write, |key, meta| {
             if !chosen(key) {
                 return;
             }
             // A snapshot of a rotated session ends too; one that is past its deadline has ended already.
-            if key.state(now).is_ok_and(|state| state.readable().is_some()) {
-                if counted.as_ref().is_none_or(|slots| slots.contains(&slot_of(key.name().bytes()))) {
-                    info::count(Counter::Revoked);
-                    ended = i64::saturating_add(ended, 1);
-                }
-                end(key);
-            } else {
-                key.end_expired();
+            if meta.ended(now) {
+                return key.end_expired();
             }
+            if counted.as_ref().is_none_or(|slots| slots.contains(&slot_of(key.name().bytes()))) {
+                info::count(Counter::Revoked);
+                ended = i64::saturating_add(ended, 1);
+            }
+            end(key);
         });
         call.integer(ended);
         Ok(())
@@ -54,7 +53,7 @@ fn counted(call: &Call<'_>, user: &[u8]) -> Result<Option<HashSet<u16>>> {
         return Ok(None);
     }
     let mut keys: Vec<Box<[u8]>> = Vec::new();
-    call.each_session_of(user, None, Access::Peek, |key| keys.push(key.name().bytes().into()));
+    call.each_session_of(user, None, Access::Peek, |key, _| keys.push(key.name().bytes().into()));
     call.keep_served(&mut keys, AsRef::as_ref)?;
     Ok(Some(keys.iter().map(|key| slot_of(key)).collect()))
 }

@@ -111,19 +111,7 @@ impl Call<'_> {
         if flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING) != 0 {
             return Caller::Unrestricted;
         }
-        // Servers before 8 crash when asked for the user of a client that has none.
-        let scripted = flags & raw::REDISMODULE_CTX_FLAGS_LUA != 0;
-        if !scripted && !self.client_has_user() {
-            return Caller::Unrestricted;
-        }
-        // SAFETY: the context is that of the running command, whose client has a user; the string becomes ours.
-        let name = unsafe {
-            let name = api!(RedisModule_GetCurrentUserName(self.ctx()));
-            if name.is_null() {
-                return Caller::Unrestricted;
-            }
-            OwnedName::adopt(name)
-        };
+        let Some(name) = self.user_name() else { return Caller::Unrestricted };
         // SAFETY: the name lives for the call.
         let user = unsafe { api!(RedisModule_GetModuleUserFromUserName(name.name().raw())) };
         if user.is_null() {
@@ -133,16 +121,20 @@ impl Call<'_> {
         }
     }
 
-    fn client_has_user(&self) -> bool {
-        // SAFETY: the context is that of the running command; the string becomes ours.
+    /// The name of the caller's user; nothing where there is none.
+    fn user_name(&self) -> Option<OwnedName> {
+        // Servers before 8 crash when asked for the current user of a client that has none. Only a script has no client
+        // of this number, and always a user.
+        let scripted = self.flags() & raw::REDISMODULE_CTX_FLAGS_LUA != 0;
+        // SAFETY: the context is that of the running command, and its client has a user where it is asked for it; the
+        // string becomes ours.
         unsafe {
-            let id = api!(RedisModule_GetClientId(self.ctx()));
-            let name = api!(RedisModule_GetClientUserNameById(self.ctx(), id));
-            if name.is_null() {
-                return false;
-            }
-            drop(OwnedName::adopt(name));
-            true
+            let name = if scripted {
+                api!(RedisModule_GetCurrentUserName(self.ctx()))
+            } else {
+                api!(RedisModule_GetClientUserNameById(self.ctx(), api!(RedisModule_GetClientId(self.ctx()))))
+            };
+            (!name.is_null()).then(|| OwnedName::adopt(name))
         }
     }
 }

@@ -34,7 +34,7 @@ pub unsafe extern "C" fn entry<H: Handler>(
         Ok(argc) if !argv.is_null() => unsafe { std::slice::from_raw_parts(argv, argc) },
         _ => &[],
     };
-    let call = Call { ctx, args, now: Cell::new(None), replied: Cell::new(false) };
+    let call = Call { ctx, args, now: Cell::new(None), flags: Cell::new(None), replied: Cell::new(false) };
     let failed = Error::text("ERR internal error, see the server's log");
     let run = || {
         trip("command", call.arg(1).map_or(&[], Name::bytes));
@@ -54,6 +54,7 @@ pub struct Call<'c> {
     ctx: *mut RedisModuleCtx,
     args: &'c [*mut RedisModuleString],
     now: Cell<Option<Millis>>,
+    flags: Cell<Option<u32>>,
     replied: Cell<bool>,
 }
 
@@ -92,7 +93,7 @@ impl<'c> Call<'c> {
     /// Opens a key to write to the session in it. One that is past its deadline is ended first.
     pub fn open_session<'k>(&'k self, name: Name<'k>) -> Result<Key<'k>> {
         let mut key = self.open(name, Access::Write);
-        if key.session()?.is_some_and(|s| s.meta.ended(self.now())) {
+        if key.has_ended(self.now())? {
             key.end_expired();
         }
         Ok(key)
@@ -104,9 +105,14 @@ impl<'c> Call<'c> {
         unsafe { api!(RedisModule_ReplicateVerbatim(self.ctx)) };
     }
 
+    /// What the server says of this command and of itself: the same all through it.
     pub(super) fn flags(&self) -> u32 {
-        // SAFETY: the context is that of the running command.
-        unsafe { api!(RedisModule_GetContextFlags(self.ctx)) }.unsigned_abs()
+        self.flags.get().unwrap_or_else(|| {
+            // SAFETY: the context is that of the running command.
+            let flags = unsafe { api!(RedisModule_GetContextFlags(self.ctx)) }.unsigned_abs();
+            self.flags.set(Some(flags));
+            flags
+        })
     }
 
     pub(super) fn ctx(&self) -> *mut RedisModuleCtx {

@@ -10,7 +10,7 @@ use super::server;
 use super::value::Value;
 use crate::info::{self, Counter};
 use crate::session::write::Change;
-use crate::session::{patch, Effect, Fields, Millis, Session, State};
+use crate::session::{patch, Effect, Fields, Meta, Millis, Session, State};
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleKey};
 use std::ffi::{c_char, c_int};
 use std::ptr;
@@ -64,6 +64,18 @@ impl<'c> Key<'c> {
     pub fn session(&self) -> Result<Option<Session<'_>>> {
         // SAFETY: the value lives while the key is open, and is changed by `&mut self` alone.
         Ok(self.value()?.map(|value| Session::of(unsafe { value.record() })))
+    }
+
+    /// The record of the session in it, to be copied.
+    pub fn record(&self) -> Option<&[u8]> {
+        // SAFETY: as above.
+        self.value().ok().flatten().map(|value| unsafe { value.record() })
+    }
+
+    /// Whether there is a session in it that is past its deadline; `WRONGTYPE` for another type.
+    pub(super) fn has_ended(&self, now: Millis) -> Result<bool> {
+        // SAFETY: as above.
+        Ok(self.value()?.is_some_and(|value| Meta::of(unsafe { value.record() }).ended(now)))
     }
 
     /// What the session in it is at this time.

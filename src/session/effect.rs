@@ -288,6 +288,15 @@ fn read_names<'a>(r: &mut Reader<'a>) -> Option<Vec<&'a [u8]>> {
     (0..count).map(|_| r.bytes()).collect()
 }
 
+impl Meta {
+    /// Reads the metadata of a record, which was checked when it was stored.
+    pub fn of(record: &[u8]) -> Self {
+        let (flags, rest) = (record.get(1), record.get(HEAD..));
+        let grace = flags.is_some_and(|flags| flags & GRACE != 0);
+        rest.and_then(|rest| read_meta(&mut Reader::new(rest), grace)).unwrap_or_default()
+    }
+}
+
 impl<'s> Session<'s> {
     /// Reads a record, which was checked when it was stored.
     pub fn of(record: &'s [u8]) -> Self {
@@ -433,7 +442,7 @@ pub(crate) mod tests {
             let record = s.session().record();
             prop_assert_eq!(check_record(&record), Ok(()));
             prop_assert_eq!(Session::of(&record), s.session());
-            prop_assert_eq!(Session::user_of(&record), s.user.as_deref());
+            prop_assert_eq!((Session::user_of(&record), Meta::of(&record)), (s.user.as_deref(), s.meta));
             let kept = keeping_ttl(&record);
             prop_assert_eq!(check_record(&kept), Err(Malformed::Bad));
             let kept = Effect::decode(&kept).unwrap();

@@ -79,6 +79,27 @@ impl<'a> Names<'a> {
     }
 }
 
+/// Up to [`FEW`] names, to find one that comes again.
+#[derive(Default)]
+struct Seen<'a> {
+    names: [&'a [u8]; FEW],
+    len: usize,
+    /// A bit for each name: one whose bit is not set is new without a comparison.
+    marks: u64,
+}
+
+impl<'a> Seen<'a> {
+    fn is_new(&mut self, name: &'a [u8]) -> bool {
+        let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
+        let mark = 1u64.wrapping_shl(u32::from(first ^ last.rotate_left(3)) ^ name.len() as u32);
+        let new = self.marks & mark == 0 || self.names.iter().take(self.len).all(|seen| *seen != name);
+        self.marks |= mark;
+        self.names.get_mut(self.len).into_iter().for_each(|place| *place = name);
+        self.len = self.len.saturating_add(1);
+        new
+    }
+}
+
 /// The fields of a session, or some of them, held elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FieldsView<'a> {
@@ -151,12 +172,8 @@ impl<'a> FieldsView<'a> {
 
     fn names_differ(&self) -> bool {
         if self.count <= FEW {
-            let mut names: [&[u8]; FEW] = [&[]; FEW];
-            return self.iter().zip(0..).all(|(field, n)| {
-                let new = names.iter().take(n).all(|name| *name != field.name);
-                names.get_mut(n).into_iter().for_each(|place| *place = field.name);
-                new
-            });
+            let mut seen = Seen::default();
+            return self.iter().all(|f| seen.is_new(f.name));
         }
         let mut seen = std::collections::HashSet::with_capacity(self.count);
         self.iter().all(|f| seen.insert(f.name))
@@ -233,15 +250,9 @@ impl Fields {
     /// Packs fields in their order; of those that share a name the last gives the value, the first the place.
     pub fn of(fields: &[Field<'_>]) -> Self {
         let mut out = Packer::with_capacity(fields.iter().map(Field::packed_len).fold(0, usize::saturating_add));
-        if fields.len() <= FEW {
-            let mut rest = fields;
-            while let Some((field, later)) = rest.split_first() {
-                let before = fields.len().saturating_sub(rest.len());
-                if !fields.iter().take(before).any(|f| f.name == field.name) {
-                    out.push(later.iter().rev().find(|f| f.name == field.name).unwrap_or(field));
-                }
-                rest = later;
-            }
+        let mut seen = Seen::default();
+        if fields.len() <= FEW && fields.iter().all(|f| seen.is_new(f.name)) {
+            fields.iter().for_each(|f| out.push(f));
         } else {
             let mut last: HashMap<&[u8], &Field<'_>> = fields.iter().map(|f| (f.name, f)).collect();
             // Each name is taken out when its first place is reached.

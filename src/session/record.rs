@@ -24,6 +24,11 @@ impl Meta {
         }
     }
 
+    /// Whether it is of a live session, no snapshot.
+    pub fn live(&self, now: Millis) -> bool {
+        self.grace.is_none() && !self.ended(now)
+    }
+
     /// Whether the deadline has come. At the deadline itself it has.
     pub fn ended(&self, now: Millis) -> bool {
         self.deadline().is_some_and(|deadline| deadline <= now)

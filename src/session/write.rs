@@ -206,20 +206,22 @@ fn check_size(before: FieldsView<'_>, after: FieldsView<'_>, rules: &Rules) -> R
     Ok(())
 }
 
-impl Session<'_> {
+impl Meta {
     /// The metadata after a touch, or nothing where the touch is absorbed: the session was touched less than `interval`
     /// ago, and less than a tenth of its idle timeout ago.
     pub fn touched(&self, now: Millis, interval: Millis) -> Option<Meta> {
-        let span = self.meta.times.idle.map_or(interval, |idle| interval.min(idle / 10));
-        let since = now.saturating_sub(self.meta.times.accessed);
+        let span = self.times.idle.map_or(interval, |idle| interval.min(idle / 10));
+        let since = now.saturating_sub(self.times.accessed);
         if (0..span).contains(&since) {
             return None;
         }
-        let mut meta = self.meta;
+        let mut meta = *self;
         meta.times.accessed = now;
         Some(meta)
     }
+}
 
+impl Session<'_> {
     /// A counter's field after adding `by` to it: the value as it is to be stored, and the sum. A counter that is not
     /// there yet starts at 0 and is JSON.
     pub fn incremented(&self, name: &[u8], by: i64) -> Result<(i64, Kind), Refusal> {
@@ -410,12 +412,12 @@ mod tests {
     fn a_touch_within_the_interval_is_absorbed() {
         let two = two();
         let s = session(&two);
-        assert_eq!(s.touched(149, 60_000), None, "a tenth of the idle timeout is 50 ms");
-        assert_eq!(s.touched(150, 60_000).unwrap().times.accessed, 150);
-        assert_eq!(s.touched(109, 10), None);
-        assert_eq!(s.touched(110, 10).unwrap().times.accessed, 110);
-        assert!(s.touched(100, 0).is_some(), "no interval: every touch counts");
-        assert!(s.touched(99, 10).is_some(), "a clock that went back is followed");
+        assert_eq!(s.meta.touched(149, 60_000), None, "a tenth of the idle timeout is 50 ms");
+        assert_eq!(s.meta.touched(150, 60_000).unwrap().times.accessed, 150);
+        assert_eq!(s.meta.touched(109, 10), None);
+        assert_eq!(s.meta.touched(110, 10).unwrap().times.accessed, 110);
+        assert!(s.meta.touched(100, 0).is_some(), "no interval: every touch counts");
+        assert!(s.meta.touched(99, 10).is_some(), "a clock that went back is followed");
     }
 
     #[test]
