@@ -45,9 +45,11 @@ soak: build ## a million random operations against the model (MODEL_OPS for anot
 	MODEL_OPS=$${MODEL_OPS:-1000000} cargo test --locked --release --test model -- --nocapture
 
 bench: build ## measures against what one would do instead, writes docs/benchmarks.md (about three minutes)
+	cargo build --release --locked --example floor
 	cargo bench --locked --bench sessions
 
 bench-full: build ## the same, longer: more rounds, three million sessions
+	cargo build --release --locked --example floor
 	BENCH_ROUNDS=9 BENCH_SCALE=3000 cargo bench --locked --bench sessions
 
 test-clients: build ## runs the README's examples with redis-py and node-redis (needs pip and npm)

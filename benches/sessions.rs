@@ -1,8 +1,9 @@
 //! What a session costs, held against what one would do instead on the same server: `make bench`.
 //!
 //! One server with the module; the contenders take turns, several rounds, and the medians are printed. Server time a call
-//! comes from `INFO commandstats`, bytes a session from `used_memory`, throughput from redis-benchmark. The tables and a
-//! chart go to docs/benchmarks.md. `BENCH_ROUNDS` and `BENCH_SCALE` (sessions of the large runs, in thousands) say how long.
+//! comes from `INFO commandstats`, bytes a session from `used_memory`, throughput from redis-benchmark. A second server has a
+//! module that makes nothing but the server's own calls, see sessions/floor.rs. The tables and a chart go to the server's
+//! section of docs/benchmarks.md. `BENCH_ROUNDS` and `BENCH_SCALE` (sessions of the large runs, in thousands) say how long.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -21,7 +22,7 @@ mod report;
 
 use common::Server;
 use contenders::{Size, Work};
-use report::{Row, Unit};
+use report::{Hostile, Row, Run, Unit};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -32,6 +33,7 @@ fn main() {
     let number = |name: &str, default: usize| std::env::var(name).map_or(default, |n| n.parse().expect("a number"));
     let (rounds, scale) = (number("BENCH_ROUNDS", 3), number("BENCH_SCALE", 1000) * 1000);
     let mut server = Server::start(&["--maxmemory", "0"]);
+    let mut bare = floor_server();
     let (version, valkey) = server.version();
     let target = |redis7: f64, other: f64| if valkey || version < 800 { redis7 } else { other };
 
@@ -40,14 +42,32 @@ fn main() {
         eprintln!("round {round} of {rounds}");
         small(&mut server, &mut measured);
         medium(&mut server, &mut measured);
+        large(&mut server, &mut measured);
+        floor(&mut bare, &mut measured);
     }
+    let hostile = hostile(&mut server);
     eprintln!("{scale} sessions");
-    large(&mut server, &mut measured, scale);
+    many(&mut server, &mut measured, scale);
 
     let m = |name: &str| measured.median(name);
-    let micro =
-        |work, against, ours, theirs: f64, target| Row { work, against, ours, theirs, target, unit: Unit::Micros };
-    let bytes = |work, against, ours, theirs, target| Row { work, against, ours, theirs, target, unit: Unit::Bytes };
+    let micro = |work, against, ours, theirs, target| Row {
+        work,
+        against,
+        ours,
+        theirs,
+        target,
+        unit: Unit::Micros,
+        floor: None,
+    };
+    let bytes = |work, against, ours, theirs, target| Row {
+        work,
+        against,
+        ours,
+        theirs,
+        target,
+        unit: Unit::Bytes,
+        floor: None,
+    };
     let touch = if version < 800 && !valkey { 1.4 } else { 2.1 };
     let rows = [
         micro(
@@ -56,23 +76,29 @@ fn main() {
             m("set"),
             m("hset10") + m("pexpire"),
             target(0.8, 1.0),
-        ),
-        micro("the same", "HSET of six fields alone", m("set"), m("hset6"), f64::INFINITY),
-        micro("the same", "Lua: HSET + PEXPIRE + ZADD", m("set"), m("lua set"), 0.22),
+        )
+        .floor(m("floor set")),
+        micro("the same", "HSET of six fields alone", m("set"), m("hset6"), f64::INFINITY).floor(m("floor set")),
+        micro("the same", "Lua: HSET + PEXPIRE + ZADD", m("set"), m("lua set"), 0.22).floor(m("floor set")),
         micro("GET", "HGETALL of six fields", m("get"), m("hgetall"), 1.25),
         micro("GET JSON", "GET of the JSON string", m("get json"), m("get string"), 2.0),
-        micro("TOUCH", "EXPIRE", m("touch"), m("expire"), touch),
+        micro("TOUCH", "EXPIRE", m("touch"), m("expire"), touch).floor(m("floor touch")),
         micro("GETEX", "HGETALL + PEXPIRE + ZADD", m("getex"), m("hgetall") + m("pexpire again") + m("zadd"), 0.75),
         micro("the same", "Lua that does the three", m("getex"), m("lua getex"), 0.25),
-        micro("BYUSER of three", "ZREVRANGE + three EXISTS", m("byuser"), m("zrevrange") + 3.0 * m("exists"), 0.8),
+        micro("BYUSER of three", "ZREVRANGE + three EXISTS", m("byuser"), m("zrevrange") + 3.0 * m("exists"), 0.8)
+            .floor(m("floor byuser")),
         micro(
             "BYUSER WITHMETA of three",
             "ZREVRANGE + three HMGET",
             m("byuser meta"),
             m("zrevrange") + 3.0 * m("hmget"),
             0.6,
-        ),
-        micro("REVOKE of three", "Lua: ZRANGE + DEL of four keys", m("revoke"), m("lua revoke"), 0.35),
+        )
+        .floor(m("floor meta")),
+        micro("REVOKE of three", "Lua: ZRANGE + DEL of four keys", m("revoke"), m("lua revoke"), 0.35)
+            .floor(m("floor revoke")),
+        micro("SET, large", "HSET of 40 fields", m("set large"), m("hset large"), f64::INFINITY),
+        micro("GET, large", "HGETALL of 40 fields", m("get large"), m("hgetall large"), f64::INFINITY),
         bytes("memory, small", "hash + metadata + TTL + index", m("bytes ours"), m("bytes hash"), 0.8),
         bytes("memory, medium", "the same", m("bytes ours medium"), m("bytes hash medium"), 0.48),
         bytes(
@@ -89,6 +115,7 @@ fn main() {
             theirs: m("load hash"),
             target: 0.8,
             unit: Unit::Millis,
+            floor: None,
         },
         Row {
             work: "GET among many / among 30,000",
@@ -97,12 +124,13 @@ fn main() {
             theirs: m("hgetall many") / m("hgetall few"),
             target: 1.1,
             unit: Unit::Ratio,
+            floor: None,
         },
     ];
     let throughput = throughput(&server);
     let name = format!("{} {}.{}", if valkey { "Valkey" } else { "Redis" }, version / 100, version % 100);
     print!("{}", report::table(&rows));
-    report::write(&name, rounds, scale, &rows, &throughput);
+    report::write(&Run { server: &name, rounds, scale, rows: &rows, hostile: &hostile, throughput: &throughput });
 }
 
 /// What was measured, by name.
@@ -196,8 +224,81 @@ fn medium(s: &mut Server, m: &mut Measured) {
     m.note("bytes hash medium", (used(s) - base) / N as f64);
 }
 
+fn large(s: &mut Server, m: &mut Measured) {
+    empty(s);
+    time(s, m, "set large", "session.set", &Work::Set(Size::Large), N / 10);
+    time(s, m, "get large", "session.get", &Work::Get, N / 10);
+    empty(s);
+    let hset = |i: usize| words(&format!("HSET hash:{}", contenders::uuid(i)), &contenders::fields(Size::Large));
+    time(s, m, "hset large", "hset", &Work::Of(&hset), N / 10);
+    time(s, m, "hgetall large", "hgetall", &Work::Key("HGETALL", "hash:", &[]), N / 10);
+}
+
+/// A server that has, of all modules, that of the floor.
+fn floor_server() -> Server {
+    let program = std::env::current_exe().unwrap();
+    let built = program.ancestors().nth(2).unwrap().join("examples/libfloor.so");
+    assert!(built.exists(), "{} is not there: make bench", built.display());
+    Server::with_conf(&[&format!("loadmodule {}", built.display()), "maxmemory 0"])
+}
+
+/// What the server's own calls take.
+fn floor(s: &mut Server, m: &mut Measured) {
+    empty(s);
+    let key = |i: usize| format!("flor:{}", contenders::uuid(i));
+    for (name, command, keys) in [
+        ("floor set", "floor.set", 1),
+        ("floor touch", "floor.touch", 1),
+        ("floor byuser", "floor.byuser", 3),
+        ("floor meta", "floor.meta", 3),
+        ("floor revoke", "floor.revoke", 3),
+    ] {
+        let work = |i: usize| words(command, &(i * keys..(i + 1) * keys).map(key).collect::<Vec<_>>());
+        time(s, m, name, command, &Work::Of(&work), N / keys);
+    }
+}
+
+/// Words split at blanks, and more.
+fn words(command: &str, rest: &[String]) -> Vec<String> {
+    command.split(' ').map(String::from).chain(rest.iter().cloned()).collect()
+}
+
+/// What shapes cost that nobody should have. Their cost is bounded, and nobody else's way is known to hold it against.
+fn hostile(s: &mut Server) -> Vec<Hostile> {
+    const CROWD: usize = 100_000;
+    eprintln!("hostile shapes");
+    let mut rows = Vec::new();
+    let mut note = |s: &mut Server, shape, work, n: usize, command: &dyn Fn(usize) -> Vec<String>| {
+        let (mut m, name) = (Measured::default(), command(0)[0].to_lowercase());
+        time(s, &mut m, "it", &name, &Work::Of(command), n);
+        rows.push(Hostile { shape, work, micros: m.median("it") });
+    };
+    let one = |key: &str, i: usize| format!("SESSION.SET {key}:{} USER crowd FIELDS 1 n v", contenders::uuid(i));
+    let shape = "a user with 100,000 sessions";
+    empty(s);
+    Work::Of(&|i| words(&one("crowd", i), &[])).run(s.port, CROWD);
+    note(s, shape, "one more begins", 1000, &|i| words(&one("more", i), &[]));
+    note(s, shape, "one ends (DEL)", 1000, &|i| words(&format!("SESSION.DEL more:{}", contenders::uuid(i)), &[]));
+    note(s, shape, "BYUSER LIMIT 0 10", 20, &|_| words("SESSION.BYUSER crowd LIMIT 0 10", &[]));
+    note(s, shape, "one more begins, MAXSESSIONS 100000 LRU ends one", 20, &|i| {
+        words(&format!("{} MAXSESSIONS {CROWD} LRU", one("lru", i)), &[])
+    });
+    note(s, shape, "REVOKE", 1, &|_| words("SESSION.REVOKE crowd", &[]));
+    empty(s);
+    for (shape, fields, times) in [
+        ("1,024 fields of 20 bytes", contenders::many_fields(1024, 20), 1000),
+        ("a value of 1 MiB", contenders::many_fields(1, 1024 * 1024 - 16), 100),
+    ] {
+        let set = format!("SESSION.SET wide:1 FIELDS {}", fields.len() / 2);
+        note(s, shape, "SET", times, &|_| words(&set, &fields));
+        note(s, shape, "GET", times, &|_| words("SESSION.GET wide:1", &[]));
+    }
+    empty(s);
+    rows
+}
+
 /// Loading a file, and what many sessions make slower.
-fn large(s: &mut Server, m: &mut Measured, scale: usize) {
+fn many(s: &mut Server, m: &mut Measured, scale: usize) {
     let load = |s: &mut Server| {
         s.says("DEBUG RELOAD", "OK");
         let start = Instant::now();

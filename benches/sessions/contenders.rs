@@ -17,6 +17,8 @@ pub const RANDOM: &str = "sess:00000000-0000-4000-8000-__rand_int__";
 pub enum Size {
     Small,
     Medium,
+    /// 40 fields, 8 kB.
+    Large,
 }
 
 /// What is to be done.
@@ -38,6 +40,8 @@ pub enum Work<'a> {
     Zrevrange,
     Key(&'a str, &'a str, &'a [&'a str]),
     Lua(&'a str, &'a str),
+    /// Whatever the function says.
+    Of(&'a dyn Fn(usize) -> Vec<String>),
 }
 
 /// name alice, role admin, cart and csrf 48 bytes each, lang en, ip 10.0.0.1: 138 bytes.
@@ -48,7 +52,15 @@ pub fn small_fields() -> Vec<String> {
         .into()
 }
 
-fn fields(size: Size) -> Vec<String> {
+/// As many fields of so many bytes.
+pub fn many_fields(count: usize, bytes: usize) -> Vec<String> {
+    (0..count).flat_map(|i| [format!("field{i}"), "v".repeat(bytes)]).collect()
+}
+
+pub fn fields(size: Size) -> Vec<String> {
+    if let Size::Large = size {
+        return many_fields(40, 193);
+    }
     let mut fields = small_fields();
     if let Size::Medium = size {
         fields.extend(["prefs".into(), "p".repeat(200)]);
@@ -56,7 +68,7 @@ fn fields(size: Size) -> Vec<String> {
     fields
 }
 
-fn uuid(i: usize) -> String {
+pub fn uuid(i: usize) -> String {
     // Spread like random ids, the same in every round.
     let mixed = (i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!(
@@ -106,6 +118,7 @@ impl Work<'_> {
             Work::Key(command, prefix, rest) => {
                 [words(&[command, &format!("{prefix}{}", uuid(i))]), words(rest)].concat()
             }
+            Work::Of(command) => command(i),
             Work::Lua(script, "zset:") => words(&["EVAL", script, "1", &format!("zset:{i}")]),
             Work::Lua(script, prefix) => {
                 let hash = format!("{prefix}{}", uuid(i));

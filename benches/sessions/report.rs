@@ -19,9 +19,27 @@ pub struct Row {
     pub theirs: f64,
     pub target: f64,
     pub unit: Unit,
+    /// What the server's own calls take that ours cannot do without, where that was measured.
+    pub floor: Option<f64>,
+}
+
+/// What a call of a shape takes that nobody should have, in microseconds.
+pub struct Hostile {
+    pub shape: &'static str,
+    pub work: &'static str,
+    pub micros: f64,
 }
 
 impl Row {
+    pub fn floor(mut self, floor: f64) -> Self {
+        self.floor = Some(floor);
+        self
+    }
+
+    fn shown_floor(&self) -> String {
+        self.floor.map_or("–".into(), |floor| format!("{} ({:.2})", self.shown(floor), floor / self.theirs))
+    }
+
     fn ratio(&self) -> f64 {
         self.ours / self.theirs
     }
@@ -47,13 +65,14 @@ impl Row {
 /// The comparisons as a Markdown table.
 pub fn table(rows: &[Row]) -> String {
     let mut out = String::from(
-        "| work | held against | ours | theirs | ratio | target | target met |\n|---|---|---|---|---|---|---|\n",
+        "| work | held against | ours | theirs | ratio | target | target met | floor |\n|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
         let target = if row.target.is_infinite() { "–".into() } else { format!("≤ {:.2}", row.target) };
         let (ours, theirs) = (row.shown(row.ours), row.shown(row.theirs));
         let (work, against) = (row.work, row.against);
-        writeln!(out, "| {work} | {against} | {ours} | {theirs} | {:.2} | {target} | {} |", row.ratio(), row.met())
+        let (met, floor) = (row.met(), row.shown_floor());
+        writeln!(out, "| {work} | {against} | {ours} | {theirs} | {:.2} | {target} | {met} | {floor} |", row.ratio())
             .unwrap();
     }
     out
@@ -104,25 +123,73 @@ fn chart(rows: &[Row]) -> String {
     out + "</svg>\n"
 }
 
-/// Writes docs/benchmarks.md and its chart.
-pub fn write(server: &str, rounds: usize, scale: usize, rows: &[Row], throughput: &[(&str, f64, f64)]) {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    let date = std::process::Command::new("date").arg("+%Y-%m-%d").output().unwrap();
-    let date = String::from_utf8_lossy(&date.stdout).trim().to_string();
-    let mut page = format!(
-        "# Benchmarks\n\nWritten by `make bench` on {date}, on {server}; {rounds} rounds of 100,000 small sessions, the contenders \
-         by turns on the same server, medians. Times are the server's own for a call (`INFO commandstats`), the commands of \
-         a contender summed up; bytes are `used_memory` a session. Machines differ and are noisy: the ratios are what counts.\n\n\
-         A *small* session has six fields of 138 bytes in all, a *medium* one a further field of 200 bytes. Keys are `sess:` and \
-         a UUID, three sessions are one user's, the idle timeout is 1800 s. The last two rows are of {scale} sessions.\n\n"
-    );
-    page += &table(rows);
-    page +=
-        "\n![ours / theirs](benchmarks.svg)\n\n## Throughput\n\nRequests a second by redis-benchmark, 50 clients:\n\n\
-             | command | pipelined by 32 | one at a time |\n|---|---|---|\n";
-    for (name, pipelined, single) in throughput {
-        writeln!(page, "| `{name}` | {pipelined:.0} | {single:.0} |").unwrap();
+/// The shapes that nobody should have, as a Markdown table.
+fn hostile_table(rows: &[Hostile]) -> String {
+    let mut out = String::from("| session or user | work | server time a call |\n|---|---|---|\n");
+    for Hostile { shape, work, micros } in rows {
+        writeln!(out, "| {shape} | {work} | {micros:.2} µs |").unwrap();
     }
-    std::fs::write(docs.join("benchmarks.md"), page).unwrap();
-    std::fs::write(docs.join("benchmarks.svg"), chart(rows)).unwrap();
+    out
+}
+
+/// What was measured on one server.
+pub struct Run<'a> {
+    pub server: &'a str,
+    pub rounds: usize,
+    pub scale: usize,
+    pub rows: &'a [Row],
+    pub hostile: &'a [Hostile],
+    pub throughput: &'a [(&'a str, f64, f64)],
+}
+
+const INTRO: &str = "# Benchmarks
+
+Written by `make bench`, a section for each server that it ran on (`SESSION_SERVER=… make bench` for another one). The \
+contenders take turns on the same server; medians. Times are the server's own for a call (`INFO commandstats`), the commands \
+of a contender summed up; bytes are `used_memory` a session. Machines differ and are noisy: the ratios are what counts.
+
+A *small* session has six fields of 138 bytes in all, a *medium* one a further field of 200 bytes, a *large* one 40 fields of \
+8 kB. Keys are `sess:` and a UUID, three sessions are one user's, the idle timeout is 1800 s.
+
+The *floor* is what a module takes that only makes the server's own calls which the command cannot do without \
+([benches/sessions/floor.rs](../benches/sessions/floor.rs)): opening and closing keys, storing, expiry, replication, events, \
+access control, replies. In parentheses its ratio to theirs. No module written in any language gets below it.
+
+";
+
+/// Writes this server's section of docs/benchmarks.md, and its chart; the other sections stay.
+pub fn write(run: &Run<'_>) {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let page = std::fs::read_to_string(docs.join("benchmarks.md")).unwrap_or_default();
+    let mut sections: Vec<String> = page
+        .split("\n## ")
+        .skip(1)
+        .filter(|section| section.starts_with("Redis ") || section.starts_with("Valkey "))
+        .filter(|section| section.lines().next() != Some(run.server))
+        .map(|section| format!("## {}\n", section.trim_end()))
+        .collect();
+    let chart_name = format!("benchmarks-{}.svg", run.server.to_lowercase().replace(' ', "-"));
+    sections.push(section(run, &chart_name));
+    sections.sort();
+    std::fs::write(docs.join("benchmarks.md"), INTRO.to_owned() + &sections.join("\n")).unwrap();
+    std::fs::write(docs.join(chart_name), chart(run.rows)).unwrap();
+}
+
+fn section(run: &Run<'_>, chart_name: &str) -> String {
+    let date = std::process::Command::new("date").arg("+%Y-%m-%d").output().unwrap();
+    let (date, Run { server, rounds, scale, .. }) = (String::from_utf8_lossy(&date.stdout).trim().to_string(), run);
+    let mut out = format!(
+        "## {server}\n\nOn {date}; {rounds} rounds of 100,000 sessions. The rows of an RDB and of many sessions are of {scale}.\n\n"
+    );
+    out += &table(run.rows);
+    write!(out, "\n![ours / theirs on {server}]({chart_name})\n\n").unwrap();
+    out +=
+        "Shapes that nobody should have, of `session.max-fields` and `session.max-bytes` as they are by default:\n\n";
+    out += &hostile_table(run.hostile);
+    out += "\nRequests a second by redis-benchmark, 50 clients:\n\n\
+            | command | pipelined by 32 | one at a time |\n|---|---|---|\n";
+    for (name, pipelined, single) in run.throughput {
+        writeln!(out, "| `{name}` | {pipelined:.0} | {single:.0} |").unwrap();
+    }
+    out
 }
