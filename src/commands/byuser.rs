@@ -35,16 +35,17 @@ impl Handler for ByUser {
                 return Err(Error::SYNTAX);
             }
         }
+        let names = call.names_of(user);
         if request.meta.is_none() && request.fields.is_none() {
-            let page = page(live(call, user, |_| ())?, request.limit);
+            let page = page(live(call, user, &names, |_| ())?, request.limit);
             call.array(page.len());
             page.iter().for_each(|(_, key, ())| call.bulk(key));
             return Ok(());
         }
         let room = Cell::new(COPIED);
-        let page = page(live(call, user, |key| copy(key, &room))?, request.limit);
+        let page = page(live(call, user, &names, |key| copy(key, &room))?, request.limit);
         if page.iter().all(|(_, _, record)| record.is_some()) {
-            let copied = page.iter().filter_map(|(_, key, record)| Some((&**key, record.as_deref()?)));
+            let copied = page.iter().filter_map(|(_, key, record)| Some((*key, record.as_deref()?)));
             reply_sessions(call, &request, copied.collect());
         } else {
             let names: Vec<OwnedName> = page.iter().map(|(_, key, _)| OwnedName::new(key)).collect();
@@ -79,21 +80,26 @@ fn limit(args: &mut Args<'_>) -> Result<(usize, usize)> {
 }
 
 /// By when it was accessed and its key, with what was taken of it.
-type Found<T> = (Reverse<Millis>, Box<[u8]>, T);
+type Found<'n, T> = (Reverse<Millis>, &'n [u8], T);
 
-/// The live sessions of a user that the caller may read, in no order, and what `take` takes of each; in a cluster, those
-/// that this node answers for.
-pub fn live<T>(call: &Call<'_>, user: &[u8], take: impl Fn(&Key<'_>) -> T) -> Result<Vec<Found<T>>> {
+/// The live sessions of a user, whose keys have these names, that the caller may read, in no order, and what `take` takes
+/// of each; in a cluster, those that this node answers for.
+pub fn live<'n, T>(
+    call: &'n Call<'_>,
+    user: &[u8],
+    names: &'n [OwnedName],
+    take: impl Fn(&Key<'n>) -> T,
+) -> Result<Vec<Found<'n, T>>> {
     call.refuse_transaction()?;
     call.refuse_replica()?;
     let (caller, now) = (call.caller(), call.now());
     let mut found = Vec::with_capacity(FEW);
-    call.each_session_of(user, None, Access::Peek, |key, meta| {
+    call.each_session_of(user, names, Access::Peek, |key, meta| {
         if meta.live(now) && caller.may(Permission::Read, key.name()) {
-            found.push((Reverse(meta.times.accessed), key.name().bytes().into(), take(key)));
+            found.push((Reverse(meta.times.accessed), key.name().bytes(), take(key)));
         }
     });
-    call.keep_served(&mut found, |(_, key, _): &Found<T>| key)?;
+    call.keep_served(&mut found, |(_, key, _): &Found<'n, T>| key)?;
     Ok(found)
 }
 
@@ -101,7 +107,7 @@ pub fn live<T>(call: &Call<'_>, user: &[u8], take: impl Fn(&Key<'_>) -> T) -> Re
 const FEW: usize = 4;
 
 /// The latest first, ties by key; of them the part that was asked for.
-fn page<T: Ord>(mut found: Vec<Found<T>>, limit: Option<(usize, usize)>) -> Vec<Found<T>> {
+fn page<T: Ord>(mut found: Vec<Found<'_, T>>, limit: Option<(usize, usize)>) -> Vec<Found<'_, T>> {
     let (offset, count) = limit.unwrap_or((0, usize::MAX));
     let end = offset.saturating_add(count);
     if end < found.len() {

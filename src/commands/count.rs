@@ -10,7 +10,7 @@ pub struct Count;
 impl Handler for Count {
     fn run(call: &Call<'_>) -> Result<()> {
         let user = check_user(Args::of(call).first()?.bytes())?;
-        call.count(live(call, user, |_| ())?.len());
+        call.count(live(call, user, &call.names_of(user), |_| ())?.len());
         Ok(())
     }
 }

@@ -149,9 +149,13 @@ pub fn make_room(
         return Ok(Vec::new());
     }
     let (caller, now) = (call.caller(), call.now());
-    let slot = written.first().filter(|_| call.in_cluster()).map(|name| slot_of(name.bytes()));
+    let mut names = call.names_of(user);
+    if let (Some(key), true) = (written.first(), call.in_cluster()) {
+        let slot = slot_of(key.bytes());
+        names.retain(|name| slot_of(name.name().bytes()) == slot);
+    }
     let mut others = Vec::new();
-    call.each_session_of(user, slot, Access::Peek, |key, meta| {
+    call.each_session_of(user, &names, Access::Peek, |key, meta| {
         let (name, times) = (key.name(), &meta.times);
         if !meta.live(now) {
             return;

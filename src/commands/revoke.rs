@@ -3,7 +3,7 @@
 use super::args::{check_user, is, Args};
 use super::options::end;
 use crate::info::{self, Counter};
-use crate::keyspace::{Access, Call, Error, Handler, Key, Permission, Result};
+use crate::keyspace::{Access, Call, Error, Handler, Key, OwnedName, Permission, Result};
 use crate::session::slot::slot_of;
 use std::collections::HashSet;
 
@@ -25,9 +25,10 @@ impl Handler for Revoke {
         call.refuse_transaction()?;
         let (caller, now) = (call.caller(), call.now());
         let chosen = |key: &Key<'_>| !except.contains(key.name().bytes()) && caller.may(Permission::Write, key.name());
-        let counted = counted(call, user)?;
+        let names = call.names_of(user);
+        let counted = counted(call, user, &names)?;
         let mut ended = 0;
-        call.each_session_of(user, None, Access::Write, |key, meta| {
+        call.each_session_of(user, &names, Access::Write, |key, meta| {
             if !chosen(key) {
                 return;
             }
@@ -48,12 +49,12 @@ impl Handler for Revoke {
 
 /// In a cluster, the slots that this node answers for, of those of the user's sessions. What it holds of other slots is the
 /// copy of a session that is on its way: it ends here and there, and is counted there.
-fn counted(call: &Call<'_>, user: &[u8]) -> Result<Option<HashSet<u16>>> {
+fn counted(call: &Call<'_>, user: &[u8], names: &[OwnedName]) -> Result<Option<HashSet<u16>>> {
     if !call.in_cluster() {
         return Ok(None);
     }
-    let mut keys: Vec<Box<[u8]>> = Vec::new();
-    call.each_session_of(user, None, Access::Peek, |key, _| keys.push(key.name().bytes().into()));
-    call.keep_served(&mut keys, AsRef::as_ref)?;
+    let mut keys = Vec::new();
+    call.each_session_of(user, names, Access::Peek, |key, _| keys.push(key.name().bytes()));
+    call.keep_served(&mut keys, |key| key)?;
     Ok(Some(keys.iter().map(|key| slot_of(key)).collect()))
 }

@@ -99,9 +99,23 @@ impl<'c> Key<'c> {
 
     /// Carries out what was decided, here and on replicas and in the AOF.
     pub fn commit(&mut self, change: Change<'_>) -> Result<()> {
+        if !change.effect.keep_ttl && self.value()?.is_none() {
+            return self.begin(&change.effect);
+        }
         let payload = change.effect.encode();
         self.apply(change, &payload)?;
         self.replicate(&payload);
+        Ok(())
+    }
+
+    /// Begins a session: what is stored is what is sent, and is written once.
+    fn begin(&mut self, effect: &Effect<'_>) -> Result<()> {
+        let value = Value::build(effect.encoded_len(), |out| effect.encode_to(out));
+        self.put(value, effect.user.after(None))?;
+        trip("applied", self.name.bytes());
+        self.expire_at(effect.meta.deadline());
+        // SAFETY: the value lives while the key is open, and nobody changes it meanwhile.
+        self.replicate(unsafe { value.record() });
         Ok(())
     }
 
@@ -113,9 +127,9 @@ impl<'c> Key<'c> {
                 let session = effect.after(Session::default(), None);
                 // What is sent is what is stored, but for the expiry's flag.
                 if effect.keep_ttl {
-                    self.put(&session.record(), session.user)?;
+                    self.put(Value::new(&session.record()), session.user)?;
                 } else {
-                    self.put(payload, session.user)?;
+                    self.put(Value::new(payload), session.user)?;
                 }
             }
             Some(value) => self.alter(value, &effect, fields.as_ref(), payload)?,
@@ -158,8 +172,7 @@ impl<'c> Key<'c> {
     }
 
     /// Stores a new session.
-    fn put(&mut self, record: &[u8], user: Option<&[u8]>) -> Result<()> {
-        let value = Value::new(record);
+    fn put(&mut self, value: Value, user: Option<&[u8]>) -> Result<()> {
         // The server's event for a new key would make us open it again to learn the user that we know.
         let done = events::creating(|| {
             // SAFETY: the handle is open for writing; the server owns the value from here on and frees it through

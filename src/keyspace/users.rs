@@ -4,24 +4,26 @@ use super::call::Call;
 use super::index;
 use super::key::{Access, Key};
 use super::name::OwnedName;
-use crate::session::slot::slot_of;
 use crate::session::Meta;
 
 impl Call<'_> {
-    /// Opens every key that holds a session of this user, one after the other: live ones, snapshots, and those past their
-    /// deadline that the server still has; `visit` gets its metadata. Where a `slot` is given, those in it and no others: a
-    /// command that has a key may open none of another slot. O(sessions of the user).
-    pub fn each_session_of(
-        &self,
+    /// The names of the keys that may hold a session of this user.
+    pub fn names_of(&self, user: &[u8]) -> Vec<OwnedName> {
+        let db = self.db();
+        index::with(|index| index.keys(db, user, OwnedName::new))
+    }
+
+    /// Opens every key of these names that holds a session of this user, one after the other: live ones, snapshots, and
+    /// those past their deadline that the server still has; `visit` gets its metadata. O(sessions of the user).
+    pub fn each_session_of<'n>(
+        &'n self,
         user: &[u8],
-        slot: Option<u16>,
+        names: &'n [OwnedName],
         access: Access,
-        mut visit: impl FnMut(&mut Key<'_>, &Meta),
+        mut visit: impl FnMut(&mut Key<'n>, &Meta),
     ) {
         let db = self.db();
-        let within = |key: &[u8]| slot.is_none_or(|slot| slot == slot_of(key));
-        let names = index::with(|index| index.keys(db, user, |key| within(key).then(|| OwnedName::new(key))));
-        for name in names.into_iter().flatten() {
+        for name in names {
             let mut key = self.open(name.name(), access);
             match key.session() {
                 Ok(Some(session)) if session.user == Some(user) => {

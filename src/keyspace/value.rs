@@ -1,7 +1,6 @@
 //! A session as the server holds it: one allocation with the length of its record (four bytes, the lowest first) and the
 //! record. The same bytes stand in files, so that what is read from one is the value.
 
-use std::alloc::{alloc, dealloc, handle_alloc_error, Layout};
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
@@ -25,22 +24,25 @@ pub struct Value(NonNull<u8>);
 impl Value {
     /// Stores a record. (None is longer than the caps allow, far below 4 GiB.)
     pub fn new(record: &[u8]) -> Self {
-        let len = u32::try_from(record.len()).unwrap_or(u32::MAX);
-        let layout = layout(len);
-        // SAFETY: the layout is not of size 0.
-        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
-        // SAFETY: the allocation has room for the prefix and `len` bytes, is aligned for the prefix, and is ours alone.
-        unsafe {
-            start.cast::<u32>().write(len.to_le());
-            start.add(PREFIX).copy_from_nonoverlapping(NonNull::from(record).cast(), len as usize);
+        Self::build(record.len(), |out| out.extend_from_slice(record))
+    }
+
+    /// Stores the record of `len` bytes that `write` appends.
+    pub fn build(len: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut bytes = Vec::with_capacity(len.saturating_add(PREFIX));
+        bytes.extend_from_slice(&[0; PREFIX]);
+        write(&mut bytes);
+        let written = u32::try_from(bytes.len().saturating_sub(PREFIX)).unwrap_or(u32::MAX);
+        if let Some(prefix) = bytes.first_chunk_mut() {
+            *prefix = written.to_le_bytes();
         }
-        Value(start)
+        Value(NonNull::from(Box::leak(bytes.into_boxed_slice())).cast())
     }
 
     /// Makes a value of bytes that are one already.
     ///
     /// # Safety
-    /// `bytes` came from the server's allocator (as all that is ours does), is aligned for any type, is nobody else's,
+    /// `bytes` came from the server's allocator (as all that is ours does), is nobody else's,
     /// and [`unframe`] has found a record in it.
     pub unsafe fn adopt(bytes: NonNull<u8>) -> Self {
         Value(bytes)
@@ -77,7 +79,7 @@ impl Value {
 
     fn len(self) -> u32 {
         // SAFETY: a value begins with its length.
-        u32::from_le(unsafe { self.0.cast::<u32>().read() })
+        u32::from_le_bytes(unsafe { self.0.cast::<[u8; PREFIX]>().read() })
     }
 
     /// Its record.
@@ -109,7 +111,7 @@ impl Value {
 
     /// Bytes that it takes.
     pub fn memory(self) -> usize {
-        layout(self.len()).size()
+        PREFIX.saturating_add(self.len() as usize)
     }
 
     /// Frees it, in any thread.
@@ -118,16 +120,10 @@ impl Value {
     /// Nobody uses the value any more.
     pub unsafe fn free(self) {
         self.forget_loaded();
-        // SAFETY: allocated in `new` with this layout, or adopted from the same allocator, which asks for no layout; the
-        // rest is the caller's promise.
-        unsafe { dealloc(self.0.as_ptr(), layout(self.len())) }
+        let bytes = ptr::slice_from_raw_parts_mut(self.0.as_ptr(), self.memory());
+        // SAFETY: leaked by `build`, or adopted from the same allocator; the rest is the caller's promise.
+        drop(unsafe { Box::from_raw(bytes) });
     }
-}
-
-fn layout(len: u32) -> Layout {
-    let size = PREFIX.saturating_add(len as usize);
-    // SAFETY: 4 is a power of two, and a size of at most 4 GiB and a few bytes does not pass what an address can hold.
-    unsafe { Layout::from_size_align_unchecked(size, PREFIX) }
 }
 
 #[cfg(test)]

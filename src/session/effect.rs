@@ -19,7 +19,7 @@ use super::caps;
 use super::fields::{Fields, FieldsView};
 use super::record::{Meta, Session};
 use super::time::{End, Millis, Times, MAX_TIME, MAX_TIMEOUT};
-use super::wire::{put_bytes, put_int, Reader};
+use super::wire::{bytes_len, int_len, put_bytes, put_int, Reader};
 use std::fmt;
 
 /// The number of the encoding.
@@ -129,27 +129,51 @@ impl<'a> Effect<'a> {
 
     /// Encodes it.
     pub fn encode(&self) -> Vec<u8> {
-        let user = if let UserChange::Set(user) = self.user { user.len() } else { 0 };
-        let removed = self.removed.iter().map(|n| n.len().saturating_add(5)).fold(0, usize::saturating_add);
-        let room = [64, user, removed, self.fields.packed().len()].into_iter().fold(0, usize::saturating_add);
-        let mut out = Vec::with_capacity(room);
+        let mut out = Vec::with_capacity(self.encoded_len());
+        self.encode_to(&mut out);
+        out
+    }
+
+    /// Appends its encoding.
+    pub fn encode_to(&self, out: &mut Vec<u8>) {
         out.push(FORMAT);
         out.push(self.flags());
-        self.put_meta(&mut out);
+        for int in self.meta_ints() {
+            put_int(out, int);
+        }
+        if let Some(grace) = self.meta.grace {
+            put_int(out, grace.unsigned_abs());
+        }
         if let UserChange::Set(user) = self.user {
-            put_bytes(&mut out, user);
+            put_bytes(out, user);
         }
         if !self.removed.is_empty() {
-            put_int(&mut out, self.removed.len() as u64);
+            put_int(out, self.removed.len() as u64);
             for name in &self.removed {
-                put_bytes(&mut out, name);
+                put_bytes(out, name);
             }
         }
         if !self.fields.is_empty() {
-            put_int(&mut out, self.fields.len() as u64);
+            put_int(out, self.fields.len() as u64);
             out.extend_from_slice(self.fields.packed());
         }
-        out
+    }
+
+    /// How many bytes its encoding takes.
+    pub fn encoded_len(&self) -> usize {
+        let user = if let UserChange::Set(user) = self.user { bytes_len(user) } else { 0 };
+        let counted = |n: usize| if n > 0 { int_len(n as u64) } else { 0 };
+        let grace = self.meta.grace.map_or(0, |grace| int_len(grace.unsigned_abs()));
+        let mut len = [HEAD, user, grace, counted(self.removed.len()), counted(self.fields.len())]
+            .into_iter()
+            .fold(self.fields.packed().len(), usize::saturating_add);
+        for int in self.meta_ints() {
+            len = len.saturating_add(int_len(int));
+        }
+        for name in &self.removed {
+            len = len.saturating_add(bytes_len(name));
+        }
+        len
     }
 
     fn flags(&self) -> u8 {
@@ -167,20 +191,17 @@ impl<'a> Effect<'a> {
             | bit(self.clear, CLEAR)
     }
 
-    fn put_meta(&self, out: &mut Vec<u8>) {
+    /// The integers of the metadata but the grace.
+    fn meta_ints(&self) -> [u64; 6] {
         let times = &self.meta.times;
         let (lifetime, end) = match times.end {
             End::Never => (0, 0),
             End::Lifetime(span) => (span, 0),
             End::At(time) => (0, time),
         };
-        for time in [times.created, times.accessed, times.idle.unwrap_or(0), lifetime, end] {
-            put_int(out, time.unsigned_abs());
-        }
-        put_int(out, self.meta.version);
-        if let Some(grace) = self.meta.grace {
-            put_int(out, grace.unsigned_abs());
-        }
+        let [created, accessed, idle] = [times.created, times.accessed, times.idle.unwrap_or(0)];
+        let unsigned = Millis::unsigned_abs;
+        [unsigned(created), unsigned(accessed), unsigned(idle), unsigned(lifetime), unsigned(end), self.meta.version]
     }
 
     /// Decodes it: anything that [`Effect::encode`] would not have written, or that passes the hard caps, is refused
@@ -351,10 +372,10 @@ pub fn keeping_ttl(record: &[u8]) -> Vec<u8> {
     payload
 }
 
-/// Writes the metadata of an effect's payload over that of a record, where it takes as many bytes, as it nearly always
-/// does. Whether it did.
+/// Writes the metadata of an effect's payload, which holds nothing else, over that of a record, where it takes as many
+/// bytes, as it nearly always does. Whether it did.
 pub fn patch(record: &mut [u8], payload: &[u8]) -> bool {
-    let (Some(old), Some(new)) = (meta_bytes(record), meta_bytes(payload)) else { return false };
+    let (Some(old), Some(new)) = (meta_bytes(record), payload.get(HEAD..)) else { return false };
     let graced = |bytes: &[u8]| bytes.get(1).is_some_and(|flags| flags & GRACE != 0);
     if old.len() != new.len() || graced(record) != graced(payload) {
         return false;
@@ -478,6 +499,7 @@ pub(crate) mod tests {
                 fields: fields.view(),
             };
             let payload = effect.encode();
+            prop_assert_eq!(payload.len(), effect.encoded_len());
             let there = Effect::decode(&payload).unwrap();
             prop_assert_eq!(&there, &effect);
             let merged = effect.merged(s.fields.view());

@@ -6,7 +6,7 @@
 
 use super::caps;
 use super::wire::{int_len, put_bytes, put_int, Reader};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What the bytes of a value are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +77,16 @@ impl<'a> Names<'a> {
             Names::Many(map) => map.get(name).copied(),
         }
     }
+}
+
+/// Whether none of so many names comes twice.
+fn differ<'a>(count: usize, mut names: impl Iterator<Item = &'a [u8]>) -> bool {
+    if count <= FEW {
+        let mut seen = Seen::default();
+        return names.all(|name| seen.is_new(name));
+    }
+    let mut seen = HashSet::with_capacity(count);
+    names.all(|name| seen.insert(name))
 }
 
 /// Up to [`FEW`] names, to find one that comes again.
@@ -167,16 +177,7 @@ impl<'a> FieldsView<'a> {
             }
         }
         let whole = fields.left == 0 && fields.reader.rest().is_empty();
-        (whole && size <= caps::BYTES && view.names_differ()).then_some(view)
-    }
-
-    fn names_differ(&self) -> bool {
-        if self.count <= FEW {
-            let mut seen = Seen::default();
-            return self.iter().all(|f| seen.is_new(f.name));
-        }
-        let mut seen = std::collections::HashSet::with_capacity(self.count);
-        self.iter().all(|f| seen.insert(f.name))
+        (whole && size <= caps::BYTES && differ(count, view.iter().map(|f| f.name))).then_some(view)
     }
 
     /// A copy of its own.
@@ -250,8 +251,7 @@ impl Fields {
     /// Packs fields in their order; of those that share a name the last gives the value, the first the place.
     pub fn of(fields: &[Field<'_>]) -> Self {
         let mut out = Packer::with_capacity(fields.iter().map(Field::packed_len).fold(0, usize::saturating_add));
-        let mut seen = Seen::default();
-        if fields.len() <= FEW && fields.iter().all(|f| seen.is_new(f.name)) {
+        if differ(fields.len(), fields.iter().map(|f| f.name)) {
             fields.iter().for_each(|f| out.push(f));
         } else {
             let mut last: HashMap<&[u8], &Field<'_>> = fields.iter().map(|f| (f.name, f)).collect();

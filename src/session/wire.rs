@@ -24,10 +24,14 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 /// How many bytes an integer takes.
 #[inline]
 pub fn int_len(value: u64) -> usize {
-    if value < 0x80 {
-        return 1;
-    }
-    encode::u64(value, &mut encode::u64_buffer()).len()
+    // Seven bits to a byte, and one byte for 0.
+    let bits = 64u32.saturating_sub((value | 1).leading_zeros());
+    bits.div_ceil(7) as usize
+}
+
+/// How many bytes [`put_bytes`] appends.
+pub fn bytes_len(bytes: &[u8]) -> usize {
+    int_len(bytes.len() as u64).saturating_add(bytes.len())
 }
 
 /// Takes bytes apart from the front.
@@ -120,6 +124,7 @@ mod tests {
             let mut out = Vec::new();
             put_int(&mut out, value >> shift);
             prop_assert_eq!(Reader::new(&out).int(), Some(value >> shift));
+            prop_assert_eq!(out.len(), int_len(value >> shift));
             out.extend([0xff; 8]);
             prop_assert_eq!(Reader::new(&out).int(), Some(value >> shift));
             let plain = decode::u64(&bytes).ok().map(|(value, rest)| (value, 8 - rest.len()));
