@@ -110,7 +110,7 @@ impl<'c> Key<'c> {
 
     /// Begins a session: what is stored is what is sent, and is written once.
     fn begin(&mut self, effect: &Effect<'_>) -> Result<()> {
-        let value = Value::build(effect.encoded_len(), |out| effect.encode_to(out));
+        let value = encoded(effect);
         self.put(value, effect.user.after(None))?;
         trip("applied", self.name.bytes());
         self.expire_at(effect.meta.deadline());
@@ -127,7 +127,7 @@ impl<'c> Key<'c> {
                 let session = effect.after(Session::default(), None);
                 // What is sent is what is stored, but for the expiry's flag.
                 if effect.keep_ttl {
-                    self.put(Value::new(&session.record()), session.user)?;
+                    self.put(stored(session), session.user)?;
                 } else {
                     self.put(Value::new(payload), session.user)?;
                 }
@@ -157,7 +157,7 @@ impl<'c> Key<'c> {
                 after.user.into_iter().for_each(|user| index.add(db, user, key));
             });
         }
-        let new = Value::new(&after.record());
+        let new = stored(after);
         let (ours, mut old) = (server::data_type(), ptr::null_mut());
         // SAFETY: the handle is open for writing; the server takes the new value and hands back the old one.
         let done = unsafe { api!(RedisModule_ModuleTypeReplaceValue(self.handle, ours, new.as_ptr(), &mut old)) };
@@ -249,6 +249,16 @@ impl Drop for Key<'_> {
         unsafe { api!(RedisModule_CloseKey(self.handle)) };
         self.handle = ptr::null_mut();
     }
+}
+
+/// The value of a session.
+fn stored(session: Session<'_>) -> Value {
+    encoded(&Effect::snapshot(session))
+}
+
+/// An effect as the value that it makes.
+fn encoded(effect: &Effect<'_>) -> Value {
+    Value::build(effect.encoded_len(), |out| effect.encode_to(out))
 }
 
 /// An effect from a payload as a change, for a session that is there or not.

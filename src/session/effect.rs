@@ -348,6 +348,7 @@ impl<'s> Session<'s> {
     }
 
     /// The record of this session.
+    #[cfg(test)]
     pub fn record(self) -> Vec<u8> {
         Effect::snapshot(self).encode()
     }

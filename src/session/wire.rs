@@ -66,9 +66,19 @@ impl<'a> Reader<'a> {
                 return Some(u64::from(first));
             }
         }
-        let (value, rest) = match self.0.first_chunk().and_then(|bytes| at_once(*bytes)) {
-            Some((value, len)) => (value, self.0.get(len..)?),
-            None => decode::u64(self.0).ok()?,
+        self.long_int()
+    }
+
+    fn long_int(&mut self) -> Option<u64> {
+        let (value, rest) = match self.0 {
+            // Most other lengths.
+            [first @ 0x80..=0xff, second @ 1..0x80, rest @ ..] => {
+                (u64::from(*second) << 7 | u64::from(first & 0x7f), rest)
+            }
+            long => match long.first_chunk().and_then(|bytes| at_once(*bytes)) {
+                Some((value, len)) => (value, long.get(len..)?),
+                None => decode::u64(long).ok()?,
+            },
         };
         self.0 = rest;
         Some(value)
