@@ -127,10 +127,11 @@ fn main() {
             floor: None,
         },
     ];
-    let throughput = throughput(&server);
+    let (throughput, replicated) = (throughput(&server), replicated(&mut server));
     let name = format!("{} {}.{}", if valkey { "Valkey" } else { "Redis" }, version / 100, version % 100);
     print!("{}", report::table(&rows));
-    report::write(&Run { server: &name, rounds, scale, rows: &rows, hostile: &hostile, throughput: &throughput });
+    let (rows, hostile, throughput, replicated) = (&rows, &hostile, &throughput, &replicated);
+    report::write(&Run { server: &name, rounds, scale, rows, hostile, throughput, replicated });
 }
 
 /// What was measured, by name.
@@ -324,6 +325,33 @@ fn many(s: &mut Server, m: &mut Measured, scale: usize) {
     let millis = load(s);
     m.note("load hash", millis);
     empty(s);
+}
+
+/// Bytes that a command adds to what replicas are sent.
+fn replicated(s: &mut Server) -> Vec<(&'static str, f64)> {
+    const N: usize = 10_000;
+    empty(s);
+    let mut replica = Server::new();
+    replica.follow(s);
+    let offset = |s: &mut Server| s.info("replication", "master_repl_offset").parse::<f64>().unwrap();
+    let bytes = |s: &mut Server, what, work: &[Work<'_>]| {
+        let before = offset(s);
+        work.iter().for_each(|work| work.run(s.port, N));
+        (what, (offset(s) - before) / N as f64)
+    };
+    let one_field = |i: usize| words(&format!("SESSION.SET sess:{} FIELDS 1 lang fr", contenders::uuid(i)), &[]);
+    let mut rows = vec![
+        bytes(s, "`SESSION.SET`, new", &[Work::Set(Size::Small)]),
+        bytes(s, "`SESSION.SET`, one field of it", &[Work::Of(&one_field)]),
+        bytes(s, "`SESSION.TOUCH`", &[Work::Touch]),
+    ];
+    s.says("CONFIG SET session.touch-interval-ms 60000", "OK");
+    rows.push(bytes(s, "`SESSION.TOUCH` within `session.touch-interval-ms`", &[Work::Touch]));
+    s.says("CONFIG SET session.touch-interval-ms 0", "OK");
+    let (pexpire, expire) = (Work::Expire("PEXPIRE", "hash:"), Work::Expire("EXPIRE", "hash:"));
+    rows.push(bytes(s, "`HSET` of ten fields, `PEXPIRE`, `ZADD`", &[Work::Hash(Size::Small), pexpire, Work::Zadd]));
+    rows.push(bytes(s, "`EXPIRE`", &[expire]));
+    rows
 }
 
 /// Requests a second by redis-benchmark: command, pipelined by 32, one at a time.
