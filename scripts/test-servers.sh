@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 version() { sed -E 's/ (sha|malloc)=.*//'; }
 stock=$("${REDIS_SERVER:-redis-server}" --version | version)
 servers=$(scripts/servers.sh "$@" | sort -u -k 2 | awk -v stock="$stock" 'substr($0, index($0, " ") + 1) != stock')
-export MODEL_OPS=${MODEL_OPS:-20000}
+export MODEL_OPS=${MODEL_OPS:-10000}
 failed=()
 while read -r program name; do
     echo "=== $name ($(basename "$(dirname "$program")"))"

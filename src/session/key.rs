@@ -1,4 +1,5 @@
-//! Keys as the index holds them: most are a prefix and a UUID, 41 bytes of text that are 16 of content.
+//! Keys as the index holds them: most are a prefix and a UUID, 41 bytes of text that are 16 of content; in a cluster a hash
+//! tag stands between the two.
 
 use super::wire::{int_len, put_bytes, Reader};
 
@@ -13,11 +14,16 @@ const LONGEST: usize = 64;
 /// What stands in a packed list where another key has the number of its prefix.
 const OTHER: u8 = u8::MAX;
 
+/// Added to the number of the prefix where a hash tag follows.
+const TAGGED: u8 = 0x80;
+
 /// A key; its text, where it needs one, is borrowed or its own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Key<T> {
     /// The number of a prefix, and a UUID in its usual form.
     Uuid(u8, [u8; 16]),
+    /// The number of a prefix, a hash tag of four characters, and a UUID: what `SESSION.NEW` makes in a cluster.
+    Tagged(u8, [u8; 4], [u8; 16]),
     /// Any other key.
     Other(T),
 }
@@ -27,6 +33,7 @@ impl<T: AsRef<[u8]>> Key<T> {
     pub fn view(&self) -> Key<&[u8]> {
         match self {
             Key::Uuid(prefix, uuid) => Key::Uuid(*prefix, *uuid),
+            Key::Tagged(prefix, tag, uuid) => Key::Tagged(*prefix, *tag, *uuid),
             Key::Other(text) => Key::Other(text.as_ref()),
         }
     }
@@ -37,6 +44,7 @@ impl<'a> Key<&'a [u8]> {
     pub fn to_owned(self) -> Key<Bytes> {
         match self {
             Key::Uuid(prefix, uuid) => Key::Uuid(prefix, uuid),
+            Key::Tagged(prefix, tag, uuid) => Key::Tagged(prefix, tag, uuid),
             Key::Other(text) => Key::Other(text.into()),
         }
     }
@@ -46,6 +54,11 @@ impl<'a> Key<&'a [u8]> {
         match self {
             Key::Uuid(prefix, uuid) => {
                 out.push(prefix);
+                out.extend_from_slice(&uuid);
+            }
+            Key::Tagged(prefix, tag, uuid) => {
+                out.push(prefix | TAGGED);
+                out.extend_from_slice(&tag);
                 out.extend_from_slice(&uuid);
             }
             Key::Other(text) => {
@@ -59,14 +72,18 @@ impl<'a> Key<&'a [u8]> {
     pub fn unpack(list: &mut Reader<'a>) -> Option<Self> {
         match list.byte()? {
             OTHER => list.bytes().map(Key::Other),
-            prefix => Some(Key::Uuid(prefix, list.take(16)?.try_into().ok()?)),
+            prefix if prefix & TAGGED == 0 => Some(Key::Uuid(prefix, list.take(16)?.try_into().ok()?)),
+            prefix => {
+                let tag = list.take(4)?.try_into().ok()?;
+                Some(Key::Tagged(prefix & !TAGGED, tag, list.take(16)?.try_into().ok()?))
+            }
         }
     }
 
     /// Bytes of text that it holds.
     pub fn text_len(self) -> usize {
         match self {
-            Key::Uuid(..) => 0,
+            Key::Uuid(..) | Key::Tagged(..) => 0,
             Key::Other(text) => text.len(),
         }
     }
@@ -75,6 +92,7 @@ impl<'a> Key<&'a [u8]> {
     pub fn packed_len(self) -> usize {
         match self {
             Key::Uuid(..) => 17,
+            Key::Tagged(..) => 21,
             Key::Other(text) => text.len().saturating_add(int_len(text.len() as u64)).saturating_add(1),
         }
     }
@@ -87,15 +105,20 @@ pub struct Prefixes(Vec<Bytes>);
 impl Prefixes {
     /// A key, to be held.
     pub fn note<'k>(&mut self, key: &'k [u8]) -> Key<&'k [u8]> {
-        match self.parse(key) {
-            Some((prefix, uuid)) => Key::Uuid(prefix, uuid),
-            None => Key::Other(key),
-        }
+        self.parse(key).unwrap_or(Key::Other(key))
     }
 
-    fn parse(&mut self, key: &[u8]) -> Option<(u8, [u8; 16])> {
-        let (prefix, uuid) = key.split_at_checked(key.len().checked_sub(36)?)?;
+    fn parse<'k>(&mut self, key: &'k [u8]) -> Option<Key<&'k [u8]>> {
+        let (start, uuid) = key.split_at_checked(key.len().checked_sub(36)?)?;
         let uuid = parse_uuid(uuid)?;
+        Some(match start {
+            [prefix @ .., b'{', a, b, c, d, b'}'] => Key::Tagged(self.number(prefix)?, [*a, *b, *c, *d], uuid),
+            prefix => Key::Uuid(self.number(prefix)?, uuid),
+        })
+    }
+
+    /// The number of a prefix; nothing where there is no room to remember it.
+    fn number(&mut self, prefix: &[u8]) -> Option<u8> {
         let number = match self.0.iter().position(|p| **p == *prefix) {
             Some(known) => known,
             None if self.0.len() < PREFIXES && prefix.len() <= LONGEST => {
@@ -104,21 +127,24 @@ impl Prefixes {
             }
             None => return None,
         };
-        Some((u8::try_from(number).ok()?, uuid))
+        u8::try_from(number).ok()
     }
 
     /// Writes a key out as it was noted.
     pub fn write(&self, key: Key<&[u8]>, out: &mut Vec<u8>) {
         out.clear();
-        match key {
-            Key::Other(text) => out.extend_from_slice(text),
-            Key::Uuid(prefix, uuid) => {
-                out.extend_from_slice(self.0.get(usize::from(prefix)).map_or(&[], |prefix| prefix));
-                let mut text = [0; 36];
-                let text = uuid::Uuid::from_bytes_ref(&uuid).as_hyphenated().encode_lower(&mut text);
-                out.extend_from_slice(text.as_bytes());
-            }
+        let (prefix, tag, uuid) = match key {
+            Key::Other(text) => return out.extend_from_slice(text),
+            Key::Uuid(prefix, uuid) => (prefix, None, uuid),
+            Key::Tagged(prefix, tag, uuid) => (prefix, Some(tag), uuid),
+        };
+        out.extend_from_slice(self.0.get(usize::from(prefix)).map_or(&[], |prefix| prefix));
+        if let Some([a, b, c, d]) = tag {
+            out.extend_from_slice(&[b'{', a, b, c, d, b'}']);
         }
+        let mut text = [0; 36];
+        let text = uuid::Uuid::from_bytes_ref(&uuid).as_hyphenated().encode_lower(&mut text);
+        out.extend_from_slice(text.as_bytes());
     }
 }
 
@@ -143,6 +169,8 @@ mod tests {
             keys in prop::collection::vec(
                 prop_oneof![
                     "[a-c:]{0,3}[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}".prop_map(String::into_bytes),
+                    "[a-c:]{0,2}[{][0-9{}a]{3,5}[}][0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+                        .prop_map(String::into_bytes),
                     "[0-9a-fA-F{}-]{36}".prop_map(String::into_bytes),
                     prop::collection::vec(any::<u8>(), 0..50),
                 ],
@@ -164,28 +192,33 @@ mod tests {
         #[test]
         fn a_packed_list_is_read_back(keys in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..20)) {
             let mut list = Vec::new();
-            let uuid = Key::Uuid(63, [OTHER; 16]);
+            let (uuid, tagged) = (Key::Uuid(63, [OTHER; 16]), Key::Tagged(63, [OTHER; 4], [OTHER; 16]));
             for key in &keys {
                 let before = list.len();
                 Key::Other(key.as_slice()).pack(&mut list);
                 prop_assert_eq!(list.len() - before, Key::Other(key.as_slice()).packed_len());
                 uuid.pack(&mut list);
-                prop_assert_eq!(list.len() - before, Key::Other(key.as_slice()).packed_len() + uuid.packed_len());
+                tagged.pack(&mut list);
+                let three = [Key::Other(key.as_slice()), uuid, tagged].map(Key::packed_len);
+                prop_assert_eq!(list.len() - before, three.iter().sum::<usize>());
             }
             let mut reader = Reader::new(&list);
             for key in &keys {
                 prop_assert_eq!(Key::unpack(&mut reader), Some(Key::Other(key.as_slice())));
                 prop_assert_eq!(Key::unpack(&mut reader), Some(uuid));
+                prop_assert_eq!(Key::unpack(&mut reader), Some(tagged));
             }
             prop_assert_eq!(Key::unpack(&mut reader), None);
         }
     }
 
     #[test]
-    fn a_uuid_takes_17_bytes_and_prefixes_are_bounded() {
+    fn a_uuid_takes_17_bytes_with_a_tag_21_and_prefixes_are_bounded() {
         let uuid = "8f14e45f-ceea-4a7b-8c1d-0123456789ab";
         let mut prefixes = Prefixes::default();
         assert_eq!(prefixes.note(format!("sess:{uuid}").as_bytes()).packed_len(), 17);
+        assert_eq!(prefixes.note(format!("sess:{{k3x9}}{uuid}").as_bytes()).packed_len(), 21);
+        assert_eq!(prefixes.0.len(), 1, "one prefix, whatever the tag");
         assert!(matches!(prefixes.note(uuid.to_uppercase().as_bytes()), Key::Other(_)));
         for i in 0..1000 {
             prefixes.note(format!("{i}:{uuid}").as_bytes());
