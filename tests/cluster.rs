@@ -4,6 +4,7 @@
 mod common;
 
 use common::cluster::Cluster;
+use common::wait_until;
 use std::collections::HashSet;
 
 /// Keys of as many primaries, three of each: `a{…}`, `b{…}`, `c{…}`.
@@ -61,7 +62,7 @@ fn a_command_without_a_key_answers_for_its_node() {
                 assert!(said.starts_with("MOVED ") && said.ends_with(&home), "{said}");
             }
             let said = client.say(&format!("EVAL_RO return{{redis.call('SESSION.COUNT','{user}')}} 0"));
-            assert!(said.contains("MOVED "), "{said}");
+            assert!(said.starts_with("ERR Script attempted to access a non local key"), "{said}");
             client.says("READONLY", "OK");
             client.says(&format!("SESSION.COUNT {user}"), count);
             client.says(&format!("EVAL_RO return{{redis.call('SESSION.COUNT','{user}')}} 0"), &format!("[{count}]"));
@@ -143,6 +144,10 @@ fn new_makes_keys_that_its_node_serves() {
             let slot = c.nodes[i].say("CLUSTER KEYSLOT {ann}");
             assert_eq!(said, format!("MOVED {slot} 127.0.0.1:{}", c.nodes[home].port));
         }
+        // A script that has begun must not be sent somewhere else, nor run again.
+        let script = "EVAL redis.call('SESSION.NEW','PREFIX',ARGV[1]) 0 {ann}";
+        let said = c.nodes[i].say(script);
+        assert!(i == home || said.starts_with("ERR Script attempted to access a non local key"), "{said}");
         c.nodes[i].says(
             "SESSION.NEW PREFIX ann: USER ann MAXSESSIONS 1 OLDEST",
             "ERR MAXSESSIONS needs a PREFIX with a hash tag in cluster mode",
@@ -178,7 +183,9 @@ fn a_slot_that_is_moved_key_by_key() {
 
     // No session begins in a slot that is being given away.
     let said = c.nodes[source].say(&format!("SESSION.NEW PREFIX {tag} USER ann"));
-    assert_eq!(said, "TRYAGAIN the slot of the prefix is being moved");
+    assert_eq!(said, "TRYAGAIN the slot is being moved");
+    let said = c.nodes[source].say(&format!("EVAL redis.call('SESSION.NEW','PREFIX',ARGV[1]) 0 {tag}"));
+    assert!(said.starts_with("ERR the slot is being moved"), "{said}");
     let said = c.nodes[target].say(&format!("SESSION.NEW PREFIX {tag} USER ann"));
     assert_eq!(said, format!("MOVED {slot} 127.0.0.1:{}", c.nodes[source].port));
     for _ in 0..50 {
@@ -201,4 +208,37 @@ fn a_slot_that_is_moved_key_by_key() {
         c.nodes[i].says(&format!("CLUSTER SETSLOT {slot} NODE {to}"), "OK");
     }
     c.check_indexes("after the move");
+}
+
+#[test]
+fn nothing_is_answered_or_changed_while_the_cluster_is_down() {
+    let mut c = Cluster::start();
+    let primaries = c.primaries();
+    let last = primaries[0];
+    let key = (0..).map(|n| format!("{{{n}}}")).find(|key| c.primary_of(key) == last).unwrap();
+    c.nodes[last].says(&format!("SESSION.SET {key} USER ann"), "1");
+    let replica = c.replica_of(last);
+    for i in 0..c.nodes.len() {
+        if i != last && i != replica {
+            c.nodes[i].kill();
+        }
+    }
+    let s = &mut c.nodes[last];
+    wait_until("the cluster to be down", || s.say("CLUSTER INFO").contains("cluster_state:fail"));
+    for user in ["ann", "nobody"] {
+        for command in ["SESSION.BYUSER", "SESSION.COUNT", "SESSION.REVOKE", "SESSION.NEW USER"] {
+            s.says(&format!("{command} {user}"), "CLUSTERDOWN The cluster is down");
+        }
+    }
+    s.says(&format!("SESSION.NEW PREFIX {key} USER ann MAXSESSIONS 1 LRU"), "CLUSTERDOWN The cluster is down");
+    s.says("EVAL return(redis.pcall('SESSION.NEW'))[\"err\"] 0", "ERR The cluster is down");
+
+    // What reads may be allowed; what writes is not.
+    s.says("CONFIG SET cluster-allow-reads-when-down yes", "OK");
+    s.says("SESSION.COUNT ann", "1");
+    s.says("SESSION.COUNT nobody", "0");
+    for command in ["SESSION.REVOKE ann", "SESSION.NEW USER ann"] {
+        s.says(command, "CLUSTERDOWN The cluster is down");
+    }
+    s.says("DBSIZE", "1");
 }

@@ -612,3 +612,12 @@ fn counts_that_do_not_match_are_errors_and_change_nothing() {
     s.says("SESSION.GET a", "[name, Ann]");
     assert_eq!(s.session("a")["version"], "1");
 }
+
+#[test]
+fn a_prefix_of_new_keys_has_a_limit() {
+    let mut s = Server::new();
+    let said = s.say(&format!("SESSION.NEW PREFIX {}", "{".repeat(256)));
+    assert_eq!(said.len(), 256 + 36);
+    s.says(&format!("SESSION.NEW PREFIX {}", "{".repeat(257)), "ERR prefix is longer than 256 bytes");
+    s.says("DBSIZE", "1");
+}

@@ -128,6 +128,54 @@ fn slots_are_moved_by_atomic_migration() {
     assert!(sessions_moved > 0);
 }
 
+/// The new node holds copies of sessions over which the old one has the say until the slots change hands. Signing a user out
+/// everywhere, the new node asked first, ends that user's sessions, leaves alone what has become another's meanwhile, and
+/// does not disturb the migration.
+#[test]
+fn signing_out_during_an_atomic_migration() {
+    let mut c = Cluster::start();
+    let [a, b, d] = c.primaries()[..] else { panic!("not three primaries") };
+    let keys: Vec<String> =
+        (0..20_000).map(|n| format!("s{{{n}}}")).filter(|key| c.primary_of(key) == a).take(200).collect();
+    let big = "v".repeat(3000);
+    for key in &keys {
+        c.nodes[a].says(&format!("SESSION.SET {key} USER guest FIELDS 1 big {big}"), "1");
+    }
+    // The snapshot takes so many microseconds a key.
+    c.nodes[a].says("CONFIG SET rdb-key-save-delay 10000", "OK");
+    let range = c.slots(a)[0];
+    let Some(migration) = c.begin_atomic_migration(a, b, range) else {
+        eprintln!("this server has no atomic slot migration");
+        return;
+    };
+    let indexed =
+        |c: &mut Cluster, i: usize| c.nodes[i].info("session", "session_indexed_sessions").parse::<usize>().unwrap();
+    wait_until("some copies to arrive", || indexed(&mut c, b) > 20);
+    c.nodes[b].says("SESSION.COUNT guest", "0");
+    c.nodes[b].says("SESSION.BYUSER guest", "[]");
+    // Half of the guests log in: their sessions become Ann's; others are used.
+    let (logged_in, guests) = keys.split_at(100);
+    for key in logged_in {
+        c.nodes[a].says(&format!("SESSION.SET {key} USER ann FIELDS 1 role user"), "2");
+    }
+    for key in guests {
+        c.nodes[a].says(&format!("SESSION.TOUCH {key}"), "1");
+    }
+    assert!(!c.has_migrated(&migration), "the migration was too fast for this test");
+    let rounds = [(); 2].map(|()| [b, d, a].map(|i| c.nodes[i].say("SESSION.REVOKE guest").parse::<u32>().unwrap()));
+    assert_eq!(rounds.iter().flatten().sum::<u32>(), 100, "{rounds:?}");
+    c.wait_for_migration(&migration);
+    c.wait_until_settled();
+    assert_eq!(c.sessions_of("guest"), [""; 0]);
+    let mut known = logged_in.to_vec();
+    known.sort();
+    assert_eq!(c.sessions_of("ann"), known);
+    for key in logged_in {
+        c.nodes[b].says(&format!("SESSION.GET {key} FIELDS 1 role"), "[user]");
+    }
+    c.check_indexes("after the migration");
+}
+
 #[test]
 fn a_replica_takes_over_in_order_while_clients_go_on() {
     let mut c = Cluster::start();

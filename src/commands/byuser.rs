@@ -2,7 +2,7 @@
 
 use super::args::{check_user, is, once, Args};
 use super::read::{reply_fields, reply_meta, META};
-use crate::keyspace::{Access, Call, Error, Handler, Key, OwnedName, Permission, Result};
+use crate::keyspace::{Access, Call, Error, Handler, Key, OwnedName, Permission, Result, Wanted};
 use crate::session::{Millis, Session};
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -90,8 +90,7 @@ pub fn live<'n, T>(
     names: &'n [OwnedName],
     take: impl Fn(&Key<'n>) -> T,
 ) -> Result<Vec<Found<'n, T>>> {
-    call.refuse_transaction()?;
-    call.refuse_replica()?;
+    call.check_node(Wanted::Read)?;
     let (caller, now) = (call.caller(), call.now());
     let mut found = Vec::with_capacity(FEW);
     call.each_session_of(user, names, Access::Peek, |key, meta| {

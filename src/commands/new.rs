@@ -8,7 +8,7 @@ use crate::keyspace::{Access, Call, Error, Event, Handler, OwnedName, Permission
 use crate::session::id;
 use crate::session::slot::hash_tag;
 use crate::session::write::Outcome;
-use crate::session::State;
+use crate::session::{caps, State};
 
 /// `SESSION.NEW [PREFIX p] [USER user] times max [FIELDS n field value … | JSON object]`
 pub struct New;
@@ -27,6 +27,9 @@ impl Handler for New {
         }
         call.refuse_transaction()?;
         let prefix = prefix.unwrap_or_default();
+        if prefix.len() > caps::PREFIX {
+            return Err(Error::text(format!("ERR prefix is longer than {} bytes", caps::PREFIX)));
+        }
         if call.in_cluster() && options.cap().is_some() && hash_tag(prefix).is_none() {
             return Err(Error::text("ERR MAXSESSIONS needs a PREFIX with a hash tag in cluster mode"));
         }

@@ -72,7 +72,7 @@ impl Call<'_> {
     fn holds(&self, (db, user, key): &Entry) -> bool {
         let name = OwnedName::new(key);
         self.in_db(*db, || {
-            let key = Key::open(self.ctx(), name.name(), Access::Peek);
+            let key = Key::open(self.ctx(), name.name(), Access::Audit);
             let held = key.session().is_ok_and(|session| session.is_some_and(|s| s.user == Some(user)));
             held
         })

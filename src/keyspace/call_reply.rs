@@ -22,18 +22,9 @@ impl CallReply {
         NonNull::new(raw).map(CallReply)
     }
 
-    fn whole(&self) -> Part<'_> {
+    /// The reply, to be read.
+    pub fn whole(&self) -> Part<'_> {
         Part { raw: self.0, held: PhantomData }
-    }
-
-    /// Its text; nothing if it is none.
-    pub fn text(&self) -> String {
-        self.whole().text()
-    }
-
-    /// The elements of an array; none of anything else.
-    pub fn elements(&self) -> impl Iterator<Item = Part<'_>> {
-        (0..).map_while(|i| self.whole().element(i))
     }
 }
 
@@ -45,6 +36,11 @@ impl Drop for CallReply {
 }
 
 impl<'r> Part<'r> {
+    /// The elements of an array; none of anything else.
+    pub fn elements(self) -> impl Iterator<Item = Part<'r>> {
+        (0..).map_while(move |i| self.element(i))
+    }
+
     /// An element of an array; nothing past its end, or of anything else.
     pub fn element(self, i: usize) -> Option<Part<'r>> {
         // SAFETY: the reply lives for 'r, and with it its parts; the server checks the type and the index.

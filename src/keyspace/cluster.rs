@@ -1,24 +1,13 @@
 //! In a cluster: which keys are this node's to show, and where it may make new ones.
 
-use super::api::api;
 use super::call::Call;
-use super::call_reply::CallReply;
 use super::error::{Error, Result};
-use super::name::{Name, OwnedName};
-use crate::session::slot::{hash_tag, slot_of, tag, Node};
-use crate::session::Millis;
+use super::key::Access;
+use super::name::OwnedName;
+use super::topology::Wanted;
+use crate::session::slot::{slot_of, NewKey, Slots};
 use redis_module::raw;
-use std::collections::HashMap;
-use std::ffi::CStr;
-use std::io::{Error as OsError, ErrorKind};
-use std::sync::{Mutex, PoisonError};
-
-/// For how long what the node said of its slots is not asked for again. (It is only a first guess: the server is asked
-/// about each key.)
-const FRESH: Millis = 1000;
-
-/// What the node said of its slots, and when.
-static NODE: Mutex<Option<(Millis, Node)>> = Mutex::new(None);
+use std::collections::{HashMap, HashSet};
 
 impl Call<'_> {
     /// Whether this server is part of a cluster.
@@ -29,31 +18,32 @@ impl Call<'_> {
     /// In a cluster, a command without keys that stands directly in a transaction is refused: there, the server looks into
     /// the one slot of the transaction's keys only. (In a script it is fine.)
     pub fn refuse_transaction(&self) -> Result<()> {
-        const DIRECT: u32 = raw::REDISMODULE_CTX_FLAGS_CLUSTER | raw::REDISMODULE_CTX_FLAGS_MULTI;
-        if self.flags() & (DIRECT | raw::REDISMODULE_CTX_FLAGS_LUA) == DIRECT {
+        if self.in_cluster() && self.flags() & raw::REDISMODULE_CTX_FLAGS_MULTI != 0 && !self.in_script() {
             return Err(Error::text("ERR a session command without a key cannot run inside MULTI in cluster mode"));
         }
         Ok(())
     }
 
-    /// A replica in a cluster shows nothing to a client that has not asked for it by READONLY, and sends it to the primary;
-    /// so does this command.
-    pub fn refuse_replica(&self) -> Result<()> {
-        const REPLICA: u32 = raw::REDISMODULE_CTX_FLAGS_CLUSTER | raw::REDISMODULE_CTX_FLAGS_SLAVE;
-        if self.flags() & REPLICA != REPLICA {
+    /// Whether this node may answer for itself at all, as it would for a key of its own: not while the cluster is down, and
+    /// a replica only to a client that has said READONLY; others it sends to its primary.
+    pub fn check_node(&self, wanted: Wanted) -> Result<()> {
+        self.refuse_transaction()?;
+        if !self.in_cluster() {
             return Ok(());
         }
         let mut own = None;
         for fresh in [false, true] {
-            let settled = self.node(fresh)?.settled;
-            own = settled.first();
-            let key = own.and_then(|_| (0..1 << 20).map(tag).find(|key| settled.contains(slot_of(key))));
-            if key.is_some_and(|key| self.serves(OwnedName::new(&key).name()) == Ok(true)) {
+            let node = self.node(fresh)?;
+            // A key that is not there of a slot that is being given away would be refused anyway.
+            own = node.settled.first().or(node.giving.first());
+            let key = NewKey { prefix: b"", id: b"" }.in_one_of(&node.settled);
+            if self.serves(&key.unwrap_or_default(), wanted)? {
                 return Ok(());
             }
         }
-        // Without slots of its primary there is nothing that it could show.
-        own.map_or(Ok(()), |slot| Err(self.moved(slot)))
+        let replica = self.flags() & raw::REDISMODULE_CTX_FLAGS_SLAVE != 0;
+        // Without slots there is nothing that it could show.
+        own.filter(|_| replica).map_or(Ok(()), |slot| Err(self.moved(slot)))
     }
 
     /// Leaves of what was found that whose slots this node serves, or is importing key by key; not what it merely holds.
@@ -67,7 +57,7 @@ impl Call<'_> {
             if known.contains_key(&slot) {
                 continue;
             }
-            let mut served = self.serves(OwnedName::new(key(one)).name())?;
+            let mut served = self.serves(key(one), Wanted::Read)?;
             if !served {
                 let importing = match &importing {
                     Some(slots) => slots,
@@ -81,38 +71,50 @@ impl Call<'_> {
         Ok(())
     }
 
+    /// Over which of the sessions that it holds under these names this node has the say.
+    pub fn say_over(&self, names: &[OwnedName]) -> Result<Say> {
+        if !self.in_cluster() {
+            return Ok(Say { served: None, arriving: HashSet::new() });
+        }
+        // Only of a key that is there does the server tell, where its slot is being given away.
+        let held = |name: &&OwnedName| self.open(name.name(), Access::Peek).session().is_ok_and(|held| held.is_some());
+        let mut keys: Vec<&[u8]> = names.iter().filter(held).map(|name| name.name().bytes()).collect();
+        let all: HashSet<u16> = keys.iter().map(|key| slot_of(key)).collect();
+        self.keep_served(&mut keys, |key| key)?;
+        let served: HashSet<u16> = keys.into_iter().map(slot_of).collect();
+        let others = all.difference(&served).copied();
+        let arriving = if served.len() < all.len() { self.arriving() } else { Slots::default() };
+        let arriving = others.filter(|slot| arriving.contains(*slot)).collect();
+        Ok(Say { served: Some(served), arriving })
+    }
+
     /// The key of a new session, of this prefix and id. In a cluster it is one of a slot that this node serves: a hash tag
     /// sees to that, where the prefix does not bring its own.
     pub fn place(&self, prefix: &[u8], id: &str) -> Result<OwnedName> {
-        let plain = OwnedName::new(&[prefix, id.as_bytes()].concat());
+        let key = NewKey { prefix, id: id.as_bytes() };
+        let plain = key.plain();
         if !self.in_cluster() {
-            return Ok(plain);
+            return Ok(OwnedName::new(&plain));
         }
-        if hash_tag(prefix).is_some() {
-            return if self.serves(plain.name())? { Ok(plain) } else { Err(self.misplaced(slot_of(prefix))) };
+        if let Some(slot) = key.own_slot() {
+            let served = self.serves(&plain, Wanted::Write)?;
+            return if served { Ok(OwnedName::new(&plain)) } else { Err(self.misplaced(slot)) };
         }
         for fresh in [false, true] {
-            let node = self.node(fresh)?;
-            if node.settled.first().is_none() {
-                continue;
-            }
-            // The id is random: so is where the search begins, and with it the slot.
-            let seed = u32::from(slot_of(id.as_bytes())).wrapping_mul(64);
-            let tagged = |n| [prefix, b"{", &tag(seed.wrapping_add(n)), b"}", id.as_bytes()].concat();
-            let Some(key) = (0..1 << 20).map(tagged).find(|key| node.settled.contains(slot_of(key))) else { continue };
-            let name = OwnedName::new(&key);
-            if self.serves(name.name())? {
-                return Ok(name);
+            if let Some(key) = key.in_one_of(&self.node(fresh)?.settled) {
+                if self.serves(&key, Wanted::Write)? {
+                    return Ok(OwnedName::new(&key));
+                }
             }
         }
-        Err(Error::text("CLUSTERDOWN this node serves no slot in which a session could begin"))
+        Err(self.refusal("CLUSTERDOWN", "this node serves no slot in which a session could begin".into()))
     }
 
     /// What a key in a slot is refused with that this node does not serve, or is giving away.
     fn misplaced(&self, slot: u16) -> Error {
         match self.node(true) {
             Err(error) => error,
-            Ok(node) if node.giving.contains(slot) => Error::text("TRYAGAIN the slot of the prefix is being moved"),
+            Ok(node) if node.giving.contains(slot) => self.refusal("TRYAGAIN", "the slot is being moved".into()),
             Ok(_) => self.moved(slot),
         }
     }
@@ -120,70 +122,41 @@ impl Call<'_> {
     /// The server's own answer to a key of a slot that another node serves, which sends a client there.
     fn moved(&self, slot: u16) -> Error {
         match self.address(slot) {
+            Some(_) if self.in_script() => {
+                Error::text("ERR Script attempted to access a non local key in a cluster node")
+            }
             Some(address) => Error::text(format!("MOVED {slot} {address}")),
-            None => Error::text("CLUSTERDOWN Hash slot not served"),
+            None => self.refusal("CLUSTERDOWN", "Hash slot not served".into()),
         }
     }
 
-    /// Where the primary of a slot is to be reached, by the reply of `CLUSTER SLOTS`: ranges of slots, each with its nodes,
-    /// the primary first. The endpoint may be nothing: then clients take the one that they know.
-    fn address(&self, slot: u16) -> Option<String> {
-        let ranges = self.ask(c"CLUSTER", c"SLOTS")?;
-        let range = ranges.elements().find(|range| {
-            let [first, last] = [0, 1].map(|i| range.element(i).and_then(|bound| u16::try_from(bound.integer()).ok()));
-            first.is_some_and(|first| first <= slot) && last.is_some_and(|last| slot <= last)
-        })?;
-        let primary = range.element(2)?;
-        let endpoint = primary.element(0).map(|endpoint| endpoint.text()).unwrap_or_default();
-        Some(format!("{endpoint}:{}", primary.element(1)?.integer()))
+    /// An error of this code, by which clients go somewhere else or try again; a script that has begun must not be run again,
+    /// so there it is a plain one.
+    pub(super) fn refusal(&self, code: &str, text: String) -> Error {
+        Error::text(format!("{} {text}", if self.in_script() { "ERR" } else { code }))
     }
 
-    /// Whether the server would run a command on this key here, for this client: not on a key of another node's slot, nor
-    /// on a replica without READONLY, nor on a key that is not there of a slot that is being given away. No key is open
-    /// meanwhile.
-    fn serves(&self, key: Name<'_>) -> Result<bool> {
-        // SAFETY: the context is that of the running command; "s" takes a string, which lives for the call.
-        let reply = unsafe { api!(RedisModule_Call(self.ctx(), c"TYPE".as_ptr(), c"s".as_ptr(), key.raw())) };
-        // SAFETY: the reply is that of the call, and nobody else's.
-        if unsafe { CallReply::adopt(reply) }.is_some() {
-            return Ok(true);
-        }
-        let why = OsError::last_os_error();
-        match why.kind() {
-            ErrorKind::PermissionDenied => Ok(false),
-            ErrorKind::NetworkDown | ErrorKind::ReadOnlyFilesystem => {
-                Err(Error::text("CLUSTERDOWN The cluster is down"))
-            }
-            _ => Err(Error::text(format!("ERR the server does not tell whose slot a key is in: {why}"))),
-        }
+    fn in_script(&self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_LUA != 0
+    }
+}
+
+/// Over which sessions a node has the say.
+pub struct Say {
+    /// The slots that it serves; no matter where there is no cluster.
+    served: Option<HashSet<u16>>,
+    /// The slots that are on their way to it all at once, and another node's until they have come.
+    arriving: HashSet<u16>,
+}
+
+impl Say {
+    /// Whether what is done to the session of a key here is done to the session itself, and not to a copy.
+    pub fn counts(&self, key: &[u8]) -> bool {
+        self.served.as_ref().is_none_or(|served| served.contains(&slot_of(key)))
     }
 
-    /// What this node says of its slots, asked for anew where it has not been for a while, or must be `fresh`.
-    fn node(&self, fresh: bool) -> Result<Node> {
-        let now = self.now();
-        let known = || NODE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (false, Some((at, node))) = (fresh, &*known()) {
-            if (0..FRESH).contains(&now.saturating_sub(*at)) {
-                return Ok(node.clone());
-            }
-        }
-        let node = self.ask_node()?;
-        *known() = Some((now, node.clone()));
-        Ok(node)
-    }
-
-    fn ask_node(&self) -> Result<Node> {
-        let said = self.ask(c"CLUSTER", c"NODES").map(|reply| reply.text());
-        said.and_then(|nodes| Node::read(&nodes))
-            .ok_or(Error::text("ERR the server does not tell which slots it serves"))
-    }
-
-    /// What the server says to a command with a subcommand.
-    fn ask(&self, command: &CStr, subcommand: &CStr) -> Option<CallReply> {
-        // SAFETY: the context is that of the running command; "c" takes a C string; the reply is ours to adopt.
-        unsafe {
-            let (command, format) = (command.as_ptr(), c"c".as_ptr());
-            CallReply::adopt(api!(RedisModule_Call(self.ctx(), command, format, subcommand.as_ptr())))
-        }
+    /// Whether the session of a key must be left to the node that it comes from.
+    pub fn is_anothers(&self, key: &[u8]) -> bool {
+        self.arriving.contains(&slot_of(key))
     }
 }

@@ -22,6 +22,9 @@ pub enum Access {
     Read,
     /// To be looked at, without trace where the server can (7.2): no touch, no statistics, no expiry.
     Peek,
+    /// To be looked at as it stands in memory: past its expiry, or in a slot that is being dropped (where the server can,
+    /// 8.4).
+    Audit,
     /// To be written.
     Write,
 }
@@ -41,6 +44,7 @@ impl<'c> Key<'c> {
         let mode = match access {
             Access::Read => raw::REDISMODULE_READ as c_int,
             Access::Peek => raw::REDISMODULE_READ as c_int | server::peek_flags(),
+            Access::Audit => raw::REDISMODULE_READ as c_int | server::audit_flags(),
             Access::Write => (raw::REDISMODULE_READ | raw::REDISMODULE_WRITE) as c_int,
         };
         // SAFETY: the context is that of a running command or callback, the name lives as long as the key.

@@ -23,6 +23,7 @@ mod register;
 mod reply;
 mod report;
 mod server;
+mod topology;
 mod users;
 mod value;
 
@@ -34,3 +35,4 @@ pub use key::{change_of, Access, Key};
 pub use load::load;
 pub use name::{Name, OwnedName};
 pub use register::{Arg, ArgKind, KeyRange, KeyUse, Spec};
+pub use topology::Wanted;

@@ -13,6 +13,9 @@ static PEEK: AtomicI32 = AtomicI32::new(0);
 /// The server's handle of our data type.
 static DATA_TYPE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(std::ptr::null_mut());
 
+/// The same flags, and those by which a key is seen that is past its expiry, or in a slot that is being dropped.
+static AUDIT: AtomicI32 = AtomicI32::new(0);
+
 /// Finds out what this server can do.
 pub fn detect() {
     // SAFETY: the crate filled the static at load; the function takes nothing.
@@ -21,12 +24,19 @@ pub fn detect() {
         | raw::REDISMODULE_OPEN_KEY_NONOTIFY
         | raw::REDISMODULE_OPEN_KEY_NOSTATS
         | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;
+    let hidden = raw::REDISMODULE_OPEN_KEY_ACCESS_EXPIRED | raw::REDISMODULE_OPEN_KEY_ACCESS_TRIMMED;
     PEEK.store(known & wanted as c_int, Relaxed);
+    AUDIT.store(known & (wanted | hidden) as c_int, Relaxed);
 }
 
 /// See [`PEEK`].
 pub fn peek_flags() -> c_int {
     PEEK.load(Relaxed)
+}
+
+/// See [`AUDIT`].
+pub fn audit_flags() -> c_int {
+    AUDIT.load(Relaxed)
 }
 
 /// The server's handle of our data type; null until it is registered.

@@ -25,6 +25,8 @@ pub use time::{End, Millis};
 /// Hard caps. They bound what a payload may make this process hold, whatever the configuration says, and are the upper
 /// bounds of the configuration.
 pub mod caps {
+    /// Bytes of a prefix of new keys.
+    pub const PREFIX: usize = 256;
     /// Bytes of a user name.
     pub const USER: usize = 1024;
     /// Fields of a session.

@@ -21,6 +21,44 @@ pub fn hash_tag(key: &[u8]) -> Option<&[u8]> {
     Some(tag).filter(|tag| !tag.is_empty())
 }
 
+/// A new key: a prefix, a hash tag where the prefix brings none, and an id.
+pub struct NewKey<'k> {
+    /// What it begins with.
+    pub prefix: &'k [u8],
+    /// What it ends with.
+    pub id: &'k [u8],
+}
+
+impl NewKey<'_> {
+    /// Without a hash tag.
+    pub fn plain(&self) -> Vec<u8> {
+        [self.prefix, self.id].concat()
+    }
+
+    /// The slot of all keys of this prefix, if that brings a hash tag.
+    pub fn own_slot(&self) -> Option<u16> {
+        hash_tag(self.prefix).map(slot_of)
+    }
+
+    /// With a hash tag that puts it in one of these slots; nothing if there are none. Where the id is random, so is which
+    /// one. O(16384 / slots).
+    pub fn in_one_of(&self, slots: &Slots) -> Option<Vec<u8>> {
+        slots.first()?;
+        let seed = u32::from(slot_of(self.id)).wrapping_mul(64);
+        let mut key = [self.prefix, b"{0000}", self.id].concat();
+        let start = self.prefix.len().checked_add(1)?;
+        let tag_alone = !self.prefix.contains(&b'{');
+        for n in 0..1 << 20 {
+            let tag = tag(seed.wrapping_add(n));
+            key.get_mut(start..start.checked_add(tag.len())?)?.copy_from_slice(&tag);
+            if slots.contains(if tag_alone { slot_of(&tag) } else { slot_of(&key) }) {
+                return Some(key);
+            }
+        }
+        None
+    }
+}
+
 /// A hash tag of four characters, another one for each of the 2^20 seeds, so that few tries find one of a given slot.
 pub fn tag(seed: u32) -> [u8; 4] {
     const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -49,6 +87,16 @@ impl Slots {
     /// The first in the set.
     pub fn first(&self) -> Option<u16> {
         (0..SLOTS).find(|slot| self.contains(*slot))
+    }
+
+    /// Adds ranges: `0-5460 7000`.
+    pub fn add(&mut self, ranges: &str) {
+        for range in ranges.split_ascii_whitespace() {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            if let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) {
+                (first..=last.min(SLOTS - 1)).for_each(|slot| self.set(slot, true));
+            }
+        }
     }
 
     fn set(&mut self, slot: u16, to: bool) {
@@ -104,10 +152,7 @@ impl Node {
             });
             return;
         }
-        let (first, last) = word.split_once('-').unwrap_or((word, word));
-        if let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) {
-            (first..=last.min(SLOTS - 1)).for_each(|slot| self.settled.set(slot, true));
-        }
+        self.settled.add(word);
     }
 }
 
@@ -153,6 +198,26 @@ mod tests {
         assert_eq!(tags.len(), 1 << 20);
         let slots: HashSet<_> = tags.iter().map(|tag| slot_of(tag)).collect();
         assert_eq!(slots.len(), usize::from(SLOTS));
+    }
+
+    #[test]
+    fn a_new_key_is_in_one_of_the_slots() {
+        let id = b"8f14e45f-ceea-4a7b-8c1d-0123456789ab";
+        let mut slots = Slots::default();
+        for prefix in ["", "sess:", "odd{", "odd{}", "}{", "{", "a}b", "{}{"] {
+            let key = NewKey { prefix: prefix.as_bytes(), id };
+            assert_eq!((key.own_slot(), key.in_one_of(&Slots::default())), (None, None));
+            for ranges in ["77", "16000-16383", "0-5460 7000"] {
+                slots = Slots::default();
+                slots.add(ranges);
+                let placed = key.in_one_of(&slots).unwrap();
+                assert!(slots.contains(slot_of(&placed)), "{prefix} {ranges}");
+                assert_eq!(placed.len(), prefix.len() + 42);
+                assert!(placed.starts_with(prefix.as_bytes()) && placed.ends_with(id));
+            }
+        }
+        assert_eq!(NewKey { prefix: b"a{b}c", id }.own_slot(), Some(slot_of(b"b")));
+        assert!(slots.contains(7000) && !slots.contains(6999));
     }
 
     const NODES: &str = "\

@@ -177,34 +177,47 @@ impl Cluster {
     }
 
     /// Moves slots at once, keys and all, by the server's own means; whether it has any.
-    pub fn migrate_atomically(&mut self, from: usize, to: usize, (first, last): (u16, u16)) -> bool {
+    pub fn migrate_atomically(&mut self, from: usize, to: usize, range: (u16, u16)) -> bool {
+        let migration = self.begin_atomic_migration(from, to, range);
+        migration.as_ref().is_some_and(|migration| {
+            self.wait_for_migration(migration);
+            true
+        })
+    }
+
+    /// Begins to; nothing where the server has no such thing.
+    pub fn begin_atomic_migration(&mut self, from: usize, to: usize, (first, last): (u16, u16)) -> Option<Migration> {
         let (version, valkey) = self.nodes[from].version();
         if valkey && version >= 900 {
             let to = self.id(to);
             self.nodes[from].says(&format!("CLUSTER MIGRATESLOTS SLOTSRANGE {first} {last} NODE {to}"), "OK");
-            self.wait_for_migration(from, "CLUSTER GETSLOTMIGRATIONS", "success");
+            Some(Migration { node: from, question: "CLUSTER GETSLOTMIGRATIONS".into(), done: "success" })
         } else if !valkey && version >= 804 {
             let task = self.nodes[to].say(&format!("CLUSTER MIGRATION IMPORT {first} {last}"));
-            self.wait_for_migration(to, &format!("CLUSTER MIGRATION STATUS ID {task}"), "completed");
+            Some(Migration { node: to, question: format!("CLUSTER MIGRATION STATUS ID {task}"), done: "completed" })
         } else {
-            return false;
+            None
         }
-        true
     }
 
-    fn wait_for_migration(&mut self, node: usize, question: &str, done: &str) {
-        let start = Instant::now();
-        loop {
-            let said = self.nodes[node].say(question);
-            assert!(!said.contains("failed") && !said.contains("cancel"), "{said}");
-            // Of several jobs the latest stands first.
-            if said.split("state, ").nth(1).is_some_and(|state| state.starts_with(done)) {
-                return;
-            }
-            assert!(start.elapsed() < Duration::from_secs(60), "the migration does not end: {said}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    /// Whether it is done.
+    pub fn has_migrated(&mut self, migration: &Migration) -> bool {
+        let said = self.nodes[migration.node].say(&migration.question);
+        assert!(!said.contains("failed") && !said.contains("cancel"), "{said}");
+        // Of several jobs the latest stands first.
+        said.split("state, ").nth(1).is_some_and(|state| state.starts_with(migration.done))
     }
+
+    pub fn wait_for_migration(&mut self, migration: &Migration) {
+        self.wait_for("migrate", |cluster| cluster.has_migrated(migration));
+    }
+}
+
+/// A migration that was begun.
+pub struct Migration {
+    node: usize,
+    question: String,
+    done: &'static str,
 }
 
 fn node() -> Server {
