@@ -47,7 +47,7 @@ fn main() {
     }
     let hostile = hostile(&mut server);
     eprintln!("{scale} sessions");
-    many(&mut server, &mut measured, scale);
+    many(&mut server, &mut bare, &mut measured, scale);
 
     let m = |name: &str| measured.median(name);
     let micro = |work, against, ours, theirs, target| Row {
@@ -115,7 +115,7 @@ fn main() {
             theirs: m("load hash"),
             target: 0.8,
             unit: Unit::Millis,
-            floor: None,
+            floor: Some(m("floor load")),
         },
         Row {
             work: "GET among many / among 30,000",
@@ -299,7 +299,7 @@ fn hostile(s: &mut Server) -> Vec<Hostile> {
 }
 
 /// Loading a file, and what many sessions make slower.
-fn many(s: &mut Server, m: &mut Measured, scale: usize) {
+fn many(s: &mut Server, bare: &mut Server, m: &mut Measured, scale: usize) {
     let load = |s: &mut Server| {
         s.says("DEBUG RELOAD", "OK");
         let start = Instant::now();
@@ -314,6 +314,11 @@ fn many(s: &mut Server, m: &mut Measured, scale: usize) {
     time(s, m, "get many", "session.get", &Work::Get, scale);
     let millis = load(s);
     m.note("load ours", millis);
+    empty(bare);
+    Work::Of(&|i| words("FLOOR.SET", &[format!("flor:{}", contenders::uuid(i))])).run(bare.port, scale);
+    let millis = load(bare);
+    m.note("floor load", millis);
+    empty(bare);
     empty(s);
     Work::HashSix.run(s.port, 30_000);
     time(s, m, "hgetall few", "hgetall", &Work::Key("HGETALL", "hash:", &[]), 30_000);

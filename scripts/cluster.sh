@@ -43,7 +43,14 @@ start() {
         nodes+=("127.0.0.1:$((port + n))")
     done
     for n in "${nodes[@]}"; do
-        until [ "$("$cli" -p "${n#*:}" ping 2>/dev/null)" = PONG ]; do sleep 0.05; done
+        for _ in $(seq 200); do
+            [ "$("$cli" -p "${n#*:}" ping 2>/dev/null)" = PONG ] && continue 2
+            sleep 0.05
+        done
+        echo "The node on port ${n#*:} does not start (is its bus port $((${n#*:} + 10000)) taken?):" >&2
+        tail -n 3 "$base/${n#*:}/log" >&2
+        stop
+        exit 1
     done
     "$cli" --cluster create "${nodes[@]}" --cluster-replicas 1 --cluster-yes >"$base/created"
     echo "A cluster of three primaries and three replicas, 127.0.0.1:$port to $((port + 5)): redis-cli -c -p $port"

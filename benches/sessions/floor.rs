@@ -172,11 +172,13 @@ unsafe extern "C" fn free(value: *mut c_void) {
     api!(RedisModule_Free(value));
 }
 
-unsafe extern "C" fn load(_: *mut RedisModuleIO, _: c_int) -> *mut c_void {
-    ptr::null_mut()
+unsafe extern "C" fn load(io: *mut RedisModuleIO, _: c_int) -> *mut c_void {
+    api!(RedisModule_LoadStringBuffer(io, ptr::null_mut())).cast()
 }
 
-unsafe extern "C" fn save(_: *mut RedisModuleIO, _: *mut c_void) {}
+unsafe extern "C" fn save(io: *mut RedisModuleIO, value: *mut c_void) {
+    api!(RedisModule_SaveStringBuffer(io, value.cast(), RECORD.len()));
+}
 
 unsafe extern "C" fn rewrite(_: *mut RedisModuleIO, _: *mut RedisModuleString, _: *mut c_void) {}
 
