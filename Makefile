@@ -38,7 +38,7 @@ test: build ## runs every test
 	cargo build --release --locked --features inject-panics --target-dir target/inject
 	cargo test --locked
 
-test-servers: build ## runs every test on other Redis and Valkey servers, unpacked in build/servers
+test-servers: build ## runs every test on a server of each other minor version, unpacked in build/servers
 	scripts/test-servers.sh
 
 soak: build ## a million random operations against the model (MODEL_OPS for another number)
