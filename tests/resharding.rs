@@ -79,23 +79,31 @@ fn check(cluster: &mut Cluster, traffic: &mut Traffic, keys: &[String], before: 
     cluster.check_indexes(what);
 }
 
+/// Does something with a cluster while clients use it, and checks what is there afterwards. What it gave, and how many
+/// commands were answered.
+fn under_traffic<T>(c: &mut Cluster, what: &str, work: impl FnOnce(&mut Cluster) -> T) -> (T, u64) {
+    let keys = resting(c);
+    let before = view(c, &keys);
+    let mut done = None;
+    let mut traffic = Traffic::during(c, 4, |c| done = Some(work(c)));
+    check(c, &mut traffic, &keys, &before, what);
+    (done.unwrap(), traffic.commands())
+}
+
 #[test]
 fn slots_are_moved_back_and_forth_key_by_key() {
     let mut c = Cluster::start();
-    let keys = resting(&mut c);
-    let before = view(&mut c, &keys);
     let [a, b, _] = c.primaries()[..] else { panic!("not three primaries") };
-    let (mut slots_moved, mut sessions_moved) = (0, 0);
-    let mut traffic = Traffic::during(&mut c, 4, |c| {
+    let ((slots_moved, sessions_moved), commands) = under_traffic(&mut c, "after resharding", |c| {
+        let (mut slots_moved, mut sessions_moved) = (0, 0);
         for (from, to) in [(a, b), (b, a)] {
             let moved = c.reshard(from, to, slots());
             assert_eq!(moved.len(), slots());
             slots_moved += moved.len();
             sessions_moved += c.held(to, moved);
         }
+        (slots_moved, sessions_moved)
     });
-    check(&mut c, &mut traffic, &keys, &before, "after resharding");
-    let commands = traffic.commands();
     eprintln!("{slots_moved} slots with {sessions_moved} sessions moved during {commands} commands");
     assert!(sessions_moved > 0 && commands > 1000);
 }
@@ -103,28 +111,26 @@ fn slots_are_moved_back_and_forth_key_by_key() {
 #[test]
 fn slots_are_moved_by_atomic_migration() {
     let mut c = Cluster::start();
-    let keys = resting(&mut c);
-    let before = view(&mut c, &keys);
     let [a, b, d] = c.primaries()[..] else { panic!("not three primaries") };
-    let (mut slots_moved, mut sessions_moved) = (0, 0);
-    let mut traffic = Traffic::during(&mut c, 4, |c| {
+    let ((slots_moved, sessions_moved), commands) = under_traffic(&mut c, "after atomic migration", |c| {
+        let (mut slots_moved, mut sessions_moved) = (0, 0);
         for round in 0..6 {
             let (from, to) = [(a, b), (b, d), (d, a)][round % 3];
             let (first, last) = c.slots(from)[0];
             let range = (first, last.min(first + 1500));
             if !c.migrate_atomically(from, to, range) {
-                return;
+                break;
             }
             slots_moved += usize::from(range.1 - range.0) + 1;
             sessions_moved += c.held(to, range.0..=range.1);
         }
+        (slots_moved, sessions_moved)
     });
-    check(&mut c, &mut traffic, &keys, &before, "after atomic migration");
     if slots_moved == 0 {
         eprintln!("this server has no atomic slot migration");
         return;
     }
-    eprintln!("{slots_moved} slots with {sessions_moved} sessions moved during {} commands", traffic.commands());
+    eprintln!("{slots_moved} slots with {sessions_moved} sessions moved during {commands} commands");
     assert!(sessions_moved > 0);
 }
 
@@ -179,9 +185,7 @@ fn signing_out_during_an_atomic_migration() {
 #[test]
 fn a_replica_takes_over_in_order_while_clients_go_on() {
     let mut c = Cluster::start();
-    let keys = resting(&mut c);
-    let before = view(&mut c, &keys);
-    let mut traffic = Traffic::during(&mut c, 4, |c| {
+    under_traffic(&mut c, "after failovers", |c| {
         for primary in c.primaries() {
             let replica = c.replica_of(primary);
             c.nodes[replica].says("CLUSTER FAILOVER", "OK");
@@ -189,7 +193,6 @@ fn a_replica_takes_over_in_order_while_clients_go_on() {
             c.wait_until_agreed();
         }
     });
-    check(&mut c, &mut traffic, &keys, &before, "after failovers");
 }
 
 /// What a client was told and a replica had: keys with their `n`, and keys of sessions that ended; and what it was about

@@ -107,14 +107,14 @@ impl Call<'_> {
                 }
             }
         }
-        Err(self.refusal("CLUSTERDOWN", "this node serves no slot in which a session could begin".into()))
+        Err(self.refusal("CLUSTERDOWN", "this node serves no slot in which a session could begin"))
     }
 
     /// What a key in a slot is refused with that this node does not serve, or is giving away.
     fn misplaced(&self, slot: u16) -> Error {
         match self.node(true) {
             Err(error) => error,
-            Ok(node) if node.giving.contains(slot) => self.refusal("TRYAGAIN", "the slot is being moved".into()),
+            Ok(node) if node.giving.contains(slot) => self.refusal("TRYAGAIN", "the slot is being moved"),
             Ok(_) => self.moved(slot),
         }
     }
@@ -126,13 +126,13 @@ impl Call<'_> {
                 Error::text("ERR Script attempted to access a non local key in a cluster node")
             }
             Some(address) => Error::text(format!("MOVED {slot} {address}")),
-            None => self.refusal("CLUSTERDOWN", "Hash slot not served".into()),
+            None => self.refusal("CLUSTERDOWN", "Hash slot not served"),
         }
     }
 
     /// An error of this code, by which clients go somewhere else or try again; a script that has begun must not be run again,
     /// so there it is a plain one.
-    pub(super) fn refusal(&self, code: &str, text: String) -> Error {
+    pub(super) fn refusal(&self, code: &str, text: &str) -> Error {
         Error::text(format!("{} {text}", if self.in_script() { "ERR" } else { code }))
     }
 

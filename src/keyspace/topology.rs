@@ -44,7 +44,7 @@ impl Call<'_> {
         match why.kind() {
             ErrorKind::PermissionDenied => Ok(false),
             ErrorKind::NetworkDown | ErrorKind::ReadOnlyFilesystem => {
-                Err(self.refusal("CLUSTERDOWN", "The cluster is down".into()))
+                Err(self.refusal("CLUSTERDOWN", "The cluster is down"))
             }
             _ => Err(Error::text(format!("ERR the server does not tell whose slot a key is in: {why}"))),
         }
