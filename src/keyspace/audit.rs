@@ -8,6 +8,7 @@ use super::key::{Access, Key};
 use super::name::{Name, OwnedName};
 use super::server;
 use super::value::Value;
+use crate::session::index::Cursor;
 use crate::session::Session;
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleKey, RedisModuleScanCursor, RedisModuleString};
 use std::collections::HashSet;
@@ -44,9 +45,10 @@ impl Call<'_> {
         let seen = self.scan();
         let mut indexed: HashSet<Entry> = HashSet::new();
         index::with(|index| {
-            index.each(|db, user, key| {
+            let mut cursor = Cursor::default();
+            while index.walk(&mut cursor, |db, user, key, _| {
                 indexed.insert((db, user.into(), key.into()));
-            });
+            }) {}
         });
         let missing: Vec<_> = seen.entries.difference(&indexed).collect();
         let mut stale: Vec<_> = indexed.difference(&seen.entries).collect();
@@ -60,7 +62,9 @@ impl Call<'_> {
         };
         if fix {
             index::with(|index| {
-                missing.into_iter().for_each(|(db, user, key)| index.add(*db, user, key));
+                missing.into_iter().for_each(|(db, user, key)| {
+                    index.add(*db, user, key, None);
+                });
                 stale.into_iter().for_each(|(db, user, key)| index.remove(*db, user, key));
             });
         }

@@ -158,7 +158,9 @@ impl<'c> Key<'c> {
             let (db, key) = (self.db(), self.name.bytes());
             index::with(|index| {
                 before.user.into_iter().for_each(|user| index.remove(db, user, key));
-                after.user.into_iter().for_each(|user| index.add(db, user, key));
+                after.user.into_iter().for_each(|user| {
+                    index.add(db, user, key, None);
+                });
             });
         }
         let new = stored(after);
@@ -187,7 +189,7 @@ impl<'c> Key<'c> {
             // SAFETY: the server has not taken the value, so it is still ours.
             unsafe { value.free() };
         } else if let Some(user) = user {
-            index::with(|index| index.add(self.db(), user, self.name.bytes()));
+            index::with(|index| index.add(self.db(), user, self.name.bytes(), None));
         }
         written(done)
     }
@@ -242,7 +244,7 @@ impl<'c> Key<'c> {
             value.forget_loaded();
         }
         if let Ok(Some(user)) = self.session().map(|s| s.and_then(|s| s.user)) {
-            index::with(|index| index.add(self.db(), user, self.name.bytes()));
+            index::with(|index| index.add(self.db(), user, self.name.bytes(), None));
         }
     }
 }

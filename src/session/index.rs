@@ -1,28 +1,26 @@
 //! The index from users to the keys of their sessions, for each database.
 //!
-//! It holds candidates: a reader opens each key and reports what is there, live, and that user's. Users are hashed with a
-//! random key, so that names chosen to collide do not, and spread over many small tables, so that none ever takes long
-//! to grow.
+//! It holds candidates: a reader opens each key and reports what is there, live, and that user's. Of a user with many
+//! sessions, a crowd, it also knows when each was created, was accessed and ends, so that only those are opened that are
+//! listed or ended. Users are hashed with a random key, so that names chosen to collide do not.
 
-use super::key::{Key, Prefixes};
-use super::wire::{int_len, put_bytes, Reader};
-use hashbrown::HashTable;
-use std::collections::BTreeSet;
+use super::crowd::{By, Crowd, Stamp, AGAIN_FEW, FEW};
+use super::packed_key::{PackedKey, Prefixes};
+use super::table::{position_of, Table};
+use super::time::Millis;
+use super::wire::{bytes_len, put_bytes, Reader};
 use std::hash::{BuildHasher, RandomState};
 
 type Bytes = Box<[u8]>;
 
-/// Tables of a database. At ten million users each has 2,500: growing one takes some tens of microseconds.
-const SHARDS: usize = 4096;
-
-/// What a user costs beside its name and its keys: its place in a table, and the slack of what holds it.
-const USER: usize = 40;
-
-/// What a key costs in a tree beside its text: its place, and the slack of the tree.
-const IN_TREE: usize = 36;
+/// Memory is handed out in multiples of this.
+const GRAIN: usize = 16;
 
 /// Bytes of entries that are put off, see [`Index::add_later`].
 const PUT_OFF: usize = 16 * 1024 * 1024;
+
+/// Parts of a table that are looked through at once for crowds: some tens of microseconds.
+const PARTS: usize = 32;
 
 /// The index of all databases.
 #[derive(Default, Debug)]
@@ -45,15 +43,21 @@ struct Later {
 /// The index of one database.
 #[derive(Default, Debug)]
 pub struct Db {
-    /// Empty until there is a user.
-    shards: Box<[HashTable<User>]>,
-    users: usize,
+    users: Table<User>,
     sessions: usize,
-    bytes: usize,
+    tally: Tally,
 }
 
-/// A user and its keys: few of them in one packed list behind its name, many in a tree. (A hash table would stall when it
-/// grows.)
+/// What is counted of all users of a database together.
+#[derive(Clone, Copy, Default, Debug)]
+struct Tally {
+    /// Bytes that they take, estimated, beside their places in the table.
+    bytes: usize,
+    /// Sessions of crowds of which nothing is known.
+    unknown: usize,
+}
+
+/// A user and its keys: few of them in one packed list behind its name, in the order in which they came.
 #[derive(Debug)]
 enum User {
     /// The name and the keys, one behind the other.
@@ -61,12 +65,32 @@ enum User {
     Many(Box<Crowd>),
 }
 
+/// How far a walk through the index has come, see [`Index::walk`]. The default is its beginning.
 #[derive(Debug)]
-struct Crowd {
-    name: Bytes,
-    keys: BTreeSet<Key<Bytes>>,
-    /// Bytes of text that the keys hold.
-    text: usize,
+pub struct Cursor {
+    db: usize,
+    /// Where in the table of users; nothing behind the last.
+    position: Option<u64>,
+    /// The crowds of the part before that position that have not been walked through.
+    crowds: Vec<Bytes>,
+    /// Where in the last of them.
+    within: u64,
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Cursor { db: 0, position: Some(0), crowds: Vec::new(), within: 0 }
+    }
+}
+
+impl Cursor {
+    /// Where in the table of its database it stands; behind the last it moves on to the next database.
+    fn here(&mut self) -> u64 {
+        if self.position.is_none() {
+            self.db = self.db.saturating_add(1);
+        }
+        *self.position.get_or_insert(0)
+    }
 }
 
 impl Index {
@@ -77,21 +101,22 @@ impl Index {
         self.dbs.get_mut(db)
     }
 
-    /// Notes that the session at `key` is this user's. O(log sessions of the user).
-    pub fn add(&mut self, db: usize, user: &[u8], key: &[u8]) {
+    /// Notes that the session at `key` is this user's, and what is known of it; nothing is known where no key can be
+    /// opened. Returns whether the user is a crowd, so that each change of the session is to be told by [`Index::note`].
+    pub fn add(&mut self, db: usize, user: &[u8], key: &[u8], stamp: Option<Stamp>) -> bool {
         self.settle();
         let key = self.prefixes.note(key);
         let (hasher, hash) = (self.hasher.clone(), self.hasher.hash_one(user));
-        if let Some(db) = self.db_mut(db) {
-            db.add(&hasher, hash, user, key);
-        }
+        self.db_mut(db).is_some_and(|db| db.add(&hasher, hash, user, key, stamp))
     }
 
-    /// The same, put off until the index is asked or changed otherwise, or many have come. A file's sessions come in no
-    /// order: each would find its place in the index far from the last one's. Put in order before, many cost a fraction.
+    /// The same, put off until the index is asked or changed otherwise, or many have come; nothing is known of the session.
+    /// A file's sessions come in no order: each would find its place in the index far from the last one's. Put in order
+    /// before, many cost a fraction.
     pub fn add_later(&mut self, db: usize, user: &[u8], key: &[u8]) {
         let (Ok(number), Ok(start)) = (u32::try_from(db), u32::try_from(self.later.packed.len())) else {
-            return self.add(db, user, key);
+            self.add(db, user, key, None);
+            return;
         };
         self.later.order.push((self.hasher.hash_one(user), number, start));
         put_bytes(&mut self.later.packed, user);
@@ -107,55 +132,189 @@ impl Index {
             return;
         }
         let Later { mut order, packed } = std::mem::take(&mut self.later);
-        // Those of a table stand together, and those of a user.
-        order.sort_unstable_by_key(|(hash, ..)| (shard(*hash), *hash));
+        // Those of a part of the table stand together, and those of a user, in the order in which they came.
+        order.sort_unstable_by_key(|(hash, db, start)| (*db, position_of(*hash), *start));
         let hasher = self.hasher.clone();
         for (hash, db, start) in order {
             let mut reader = Reader::new(packed.get(start as usize..).unwrap_or_default());
-            let (Some(user), Some(key)) = (reader.bytes(), Key::unpack(&mut reader)) else { continue };
+            let (Some(user), Some(key)) = (reader.bytes(), PackedKey::unpack(&mut reader)) else { continue };
             if let Some(db) = self.db_mut(db as usize) {
-                db.add(&hasher, hash, user, key);
+                db.add(&hasher, hash, user, key, None);
             }
         }
     }
 
-    /// Notes that the session at `key` is not this user's, or is no more. O(log sessions of the user).
+    /// Notes what is known of a session of a crowd. Does nothing and returns false where the user is none, or where the
+    /// session is not noted as its.
+    pub fn note(&mut self, db: usize, user: &[u8], key: &[u8], stamp: Stamp) -> bool {
+        self.settle();
+        let (key, hash) = (self.prefixes.find(key), self.hasher.hash_one(user));
+        let hasher = &self.hasher;
+        let Some(Db { users, tally, .. }) = self.dbs.get_mut(db) else { return false };
+        let Some(user @ User::Many(_)) = users.find_mut(hash, |u| u.name() == user) else { return false };
+        tally.of_change(user, |user| match user {
+            User::Many(crowd) => crowd.note(hasher, key, stamp),
+            User::Few(_) => false,
+        })
+    }
+
+    /// Notes that the session at `key` is not this user's, or is no more.
     pub fn remove(&mut self, db: usize, user: &[u8], key: &[u8]) {
         self.settle();
-        let key = self.prefixes.note(key);
+        let key = self.prefixes.find(key);
         if let Some(db) = self.dbs.get_mut(db) {
             db.remove(&self.hasher, user, key);
         }
+        self.trim();
     }
 
-    /// The keys that are noted for a user, in no order, each as `make` takes it from its parts. O(sessions of the user).
-    pub fn keys<T>(&mut self, db: usize, user: &[u8], mut make: impl FnMut(&[u8]) -> T) -> Vec<T> {
+    /// Gives back what empty databases behind the last one in use take.
+    fn trim(&mut self) {
+        while self.dbs.pop_if(|db| db.sessions == 0).is_some() {}
+        if self.dbs.len() <= self.dbs.capacity() / 4 {
+            self.dbs.shrink_to(self.dbs.len().saturating_mul(2));
+        }
+    }
+
+    fn user(&self, db: usize, name: &[u8]) -> Option<&User> {
+        self.dbs.get(db)?.users.find(self.hasher.hash_one(name), |user| user.name() == name)
+    }
+
+    fn crowd(&self, db: usize, name: &[u8]) -> Option<&Crowd> {
+        match self.user(db, name)? {
+            User::Few(_) => None,
+            User::Many(crowd) => Some(crowd),
+        }
+    }
+
+    /// Makes something of each key.
+    fn texts<'k, T>(
+        &self,
+        keys: impl Iterator<Item = PackedKey<&'k [u8]>>,
+        mut make: impl FnMut(&[u8]) -> T,
+    ) -> Vec<T> {
+        let mut bytes = Vec::with_capacity(64);
+        let text = |key| {
+            self.prefixes.write(key, &mut bytes);
+            make(&bytes)
+        };
+        keys.map(text).collect()
+    }
+
+    /// Whether a user is a crowd.
+    pub fn is_crowd(&mut self, db: usize, user: &[u8]) -> bool {
         self.settle();
-        let hash = self.hasher.hash_one(user);
-        let Some(user) = self.dbs.get(db).and_then(|db| db.user(hash, user)) else { return Vec::new() };
+        self.crowd(db, user).is_some()
+    }
+
+    /// Whether the session at `key` is noted as this user's, and what is known of it.
+    pub fn find(&mut self, db: usize, user: &[u8], key: &[u8]) -> Option<Option<Stamp>> {
+        self.settle();
+        let key = self.prefixes.find(key);
+        match self.user(db, user)? {
+            User::Few(packed) => List::of(packed).any(|(_, k)| k == key).then_some(None),
+            User::Many(crowd) => crowd.find(&self.hasher, key),
+        }
+    }
+
+    /// The keys that are noted for a user, in the order in which they arrived, each as `make` takes it from its parts.
+    /// O(sessions of the user).
+    pub fn keys<T>(&mut self, db: usize, user: &[u8], mut make: impl FnMut(&[u8]) -> T) -> Vec<T> {
+        self.entries(db, user, |key, _| make(key))
+    }
+
+    /// The same, and what is known of each.
+    pub fn entries<T>(&mut self, db: usize, user: &[u8], mut make: impl FnMut(&[u8], Option<Stamp>) -> T) -> Vec<T> {
+        self.settle();
+        let Some(user) = self.user(db, user) else { return Vec::new() };
         let mut bytes = Vec::with_capacity(64);
         let mut all = Vec::with_capacity(user.len());
-        user.each(|key| {
+        user.each(|key, stamp| {
             self.prefixes.write(key, &mut bytes);
-            all.push(make(&bytes));
+            all.push(make(&bytes, stamp));
         });
         all
     }
 
+    /// Keys of a crowd of which nothing is known, at most so many, in the order in which they arrived. The caller opens
+    /// each and tells what it finds by [`Index::note`] or [`Index::remove`].
+    pub fn unknown<T>(&mut self, db: usize, user: &[u8], most: usize, make: impl FnMut(&[u8]) -> T) -> Vec<T> {
+        self.settle();
+        let Some(crowd) = self.crowd(db, user) else { return Vec::new() };
+        self.texts(crowd.unknown(most), make)
+    }
+
+    /// How many sessions of a crowd are live, of those that are known and not at one of the keys `but`. Its cost is a
+    /// fraction of those that have ended and are still noted.
+    pub fn live(&mut self, db: usize, user: &[u8], now: Millis, but: &[&[u8]]) -> usize {
+        self.settle();
+        let Some(crowd) = self.crowd(db, user) else { return 0 };
+        crowd.live(&self.hasher, now, &self.packed(but))
+    }
+
+    /// The keys of the live sessions of a crowd, of those that are known: the latest access first, ties by key; `count` of
+    /// them, the first `offset` left out. O((offset + count) log count), and those on the way that have ended or tie with
+    /// the last.
+    pub fn latest<T>(
+        &mut self,
+        db: usize,
+        user: &[u8],
+        now: Millis,
+        (offset, count): (usize, usize),
+        make: impl FnMut(&[u8]) -> T,
+    ) -> Vec<T> {
+        self.settle();
+        let Some(crowd) = self.crowd(db, user) else { return Vec::new() };
+        self.texts(crowd.latest(&self.prefixes, now, offset, count), make)
+    }
+
+    /// The `n` live sessions of a crowd, of those that are known and not at one of the keys `but`, that began first or were
+    /// used first, in that order; ties by the other of these times, then the earlier to arrive. O(n log n), and those on
+    /// the way that have ended or tie with the last.
+    pub fn first<T>(
+        &mut self,
+        (db, user): (usize, &[u8]),
+        by: By,
+        now: Millis,
+        n: usize,
+        but: &[&[u8]],
+        mut make: impl FnMut(&[u8], Stamp) -> T,
+    ) -> Vec<T> {
+        self.settle();
+        let Some(crowd) = self.crowd(db, user) else { return Vec::new() };
+        let mut bytes = Vec::with_capacity(64);
+        let first = crowd.first(&self.hasher, by, now, n, &self.packed(but));
+        let made = first.map(|(stamp, key)| {
+            self.prefixes.write(key, &mut bytes);
+            make(&bytes, stamp)
+        });
+        made.collect()
+    }
+
+    fn packed<'k>(&self, keys: &[&'k [u8]]) -> Vec<PackedKey<&'k [u8]>> {
+        keys.iter().map(|key| self.prefixes.find(key)).collect()
+    }
+
     /// Empties a database, or all of them; what was in it is handed over, to be freed where there is time.
     pub fn clear(&mut self, db: Option<usize>) -> Vec<Db> {
+        let Some(db) = db else {
+            self.later = Later::default();
+            // Nothing is held any more whose prefix would have to be known.
+            self.prefixes = Prefixes::default();
+            return std::mem::take(&mut self.dbs);
+        };
         self.settle();
-        match db {
-            None => std::mem::take(&mut self.dbs),
-            Some(db) => self.dbs.get_mut(db).map(|db| vec![std::mem::take(db)]).unwrap_or_default(),
-        }
+        let cleared = self.dbs.get_mut(db).map(|db| vec![std::mem::take(db)]).unwrap_or_default();
+        self.trim();
+        cleared
     }
 
     /// Exchanges two databases.
     pub fn swap(&mut self, a: usize, b: usize) {
         self.settle();
-        if a != b && self.db_mut(a.max(b)).is_some() {
+        if a != b && a.min(b) < self.dbs.len() && self.db_mut(a.max(b)).is_some() {
             self.dbs.swap(a, b);
+            self.trim();
         }
     }
 
@@ -166,31 +325,131 @@ impl Index {
 
     /// Users with a session noted, those of each database counted.
     pub fn users(&self) -> usize {
-        self.total(|db| db.users)
+        self.total(|db| db.users.len())
     }
 
-    /// Bytes that the index takes, estimated from its entries.
+    /// Sessions of crowds of which nothing is known.
+    pub fn unknowns(&self) -> usize {
+        self.total(|db| db.tally.unknown)
+    }
+
+    /// Bytes that the index takes: its tables as they are, its entries estimated; with what is put off.
     pub fn memory(&self) -> usize {
-        self.total(|db| db.bytes)
+        let Later { order, packed } = &self.later;
+        let later = order.capacity().saturating_mul(size_of::<(u64, u32, u32)>()).saturating_add(packed.capacity());
+        let dbs = self.dbs.capacity().saturating_mul(size_of::<Db>());
+        self.total(|db| db.users.memory().saturating_add(db.tally.bytes)).saturating_add(dbs).saturating_add(later)
     }
 
     fn total(&self, of: impl Fn(&Db) -> usize) -> usize {
         self.dbs.iter().map(of).fold(0, usize::saturating_add)
     }
 
-    /// Tells everything that is noted: database, user, key.
-    pub fn each(&mut self, mut tell: impl FnMut(usize, &[u8], &[u8])) {
+    /// Tells some of what is noted: database, user, key, and what is known of the session; the next time, with the same
+    /// cursor, what follows. Returns false where nothing follows. What is told at once are some hundred users, or some
+    /// hundred sessions of a crowd. Between two steps the index may change: what stays is told, some of it perhaps twice.
+    /// (Databases must not be exchanged.)
+    pub fn walk(&mut self, cursor: &mut Cursor, mut tell: impl FnMut(usize, &[u8], &[u8], Option<Stamp>)) -> bool {
         self.settle();
-        let mut bytes = Vec::new();
-        for (n, db) in self.dbs.iter().enumerate() {
-            for user in db.shards.iter().flatten() {
-                user.each(|key| {
-                    self.prefixes.write(key, &mut bytes);
-                    tell(n, user.name(), &bytes);
-                });
+        let mut bytes = Vec::with_capacity(64);
+        let position = if cursor.crowds.is_empty() { cursor.here() } else { 0 };
+        let db = cursor.db;
+        let mut tell = |user: &[u8], key: PackedKey<&[u8]>, stamp| {
+            self.prefixes.write(key, &mut bytes);
+            tell(db, user, &bytes, stamp);
+        };
+        if let Some(name) = cursor.crowds.last() {
+            cursor.within = match self.user(db, name) {
+                Some(User::Many(crowd)) => crowd.each_at(cursor.within, |key, stamp| tell(name, key, stamp)),
+                Some(few) => {
+                    few.each(|key, stamp| tell(name, key, stamp));
+                    None
+                }
+                None => None,
+            }
+            .unwrap_or_default();
+            if cursor.within == 0 {
+                cursor.crowds.pop();
+            }
+            return true;
+        }
+        let Some(users) = self.dbs.get(db).map(|db| &db.users) else { return false };
+        let (part, next) = users.part_at(position);
+        for user in part {
+            match user {
+                User::Few(_) => user.each(|key, stamp| tell(user.name(), key, stamp)),
+                User::Many(crowd) => cursor.crowds.push(crowd.name().into()),
             }
         }
+        cursor.position = next;
+        true
     }
+
+    /// Some of the sessions of crowds of which nothing is known, by database, user and key; the next time, with the same
+    /// cursor, what follows; `None` where nothing follows. The caller opens each, as for [`Index::unknown`]. May be empty
+    /// before the end.
+    pub fn walk_unknown<T>(
+        &mut self,
+        cursor: &mut Cursor,
+        mut make: impl FnMut(usize, &[u8], &[u8]) -> T,
+    ) -> Option<Vec<T>> {
+        self.settle();
+        let mut found = Vec::new();
+        if !cursor.crowds.is_empty() {
+            self.walk(cursor, |db, user, key, stamp| {
+                if stamp.is_none() {
+                    found.push(make(db, user, key));
+                }
+            });
+            return Some(found);
+        }
+        for _ in 0..PARTS {
+            let position = cursor.here();
+            let db = self.dbs.get(cursor.db)?;
+            if db.tally.unknown == 0 {
+                cursor.position = None;
+                continue;
+            }
+            let (part, next) = db.users.part_at(position);
+            let crowds = part.filter_map(|user| match user {
+                User::Many(crowd) if crowd.unknown_len() > 0 => Some(Bytes::from(crowd.name())),
+                _ => None,
+            });
+            cursor.crowds.extend(crowds);
+            cursor.position = next;
+            if !cursor.crowds.is_empty() {
+                break;
+            }
+        }
+        Some(found)
+    }
+}
+
+impl Tally {
+    fn of(user: &User) -> Self {
+        match user {
+            User::Few(packed) => Tally { bytes: grains(packed.len()), unknown: 0 },
+            User::Many(crowd) => Tally { bytes: crowd.memory(), unknown: crowd.unknown_len() },
+        }
+    }
+
+    /// Counts what a change of a user changes.
+    fn of_change<T>(&mut self, user: &mut User, change: impl FnOnce(&mut User) -> T) -> T {
+        let before = Tally::of(user);
+        let done = change(user);
+        self.moves(before, Tally::of(user));
+        done
+    }
+
+    fn moves(&mut self, before: Tally, after: Tally) {
+        self.bytes = self.bytes.saturating_add(after.bytes).saturating_sub(before.bytes);
+        self.unknown = self.unknown.saturating_add(after.unknown).saturating_sub(before.unknown);
+    }
+}
+
+/// What so many bytes take in memory.
+fn grains(bytes: usize) -> usize {
+    bytes.div_ceil(GRAIN).saturating_mul(GRAIN)
 }
 
 impl Db {
@@ -199,66 +458,50 @@ impl Db {
         self.sessions
     }
 
-    fn user(&self, hash: u64, name: &[u8]) -> Option<&User> {
-        self.shards.get(shard(hash))?.find(hash, |user| user.name() == name)
-    }
-
-    fn add(&mut self, hasher: &RandomState, hash: u64, name: &[u8], key: Key<&[u8]>) {
-        if self.shards.is_empty() {
-            self.shards = std::iter::repeat_with(HashTable::new).take(SHARDS).collect();
-        }
-        let Some(shard) = self.shards.get_mut(shard(hash)) else { return };
-        let (before, after, added) = match shard.find_mut(hash, |user| user.name() == name) {
+    fn add(
+        &mut self,
+        hasher: &RandomState,
+        hash: u64,
+        name: &[u8],
+        key: PackedKey<&[u8]>,
+        stamp: Option<Stamp>,
+    ) -> bool {
+        let (added, crowd) = match self.users.find_mut(hash, |user| user.name() == name) {
             Some(user) => {
-                let before = user.memory();
-                let added = user.insert(key);
-                (before, user.memory(), added)
+                let added = self.tally.of_change(user, |user| user.insert(hasher, key, stamp));
+                (added, matches!(user, User::Many(_)))
             }
             None => {
                 let user = User::of(name, key);
-                let memory = user.memory();
-                shard.insert_unique(hash, user, |user| hasher.hash_one(user.name()));
-                self.users = self.users.saturating_add(1);
-                (0, memory, true)
+                self.tally.moves(Tally::default(), Tally::of(&user));
+                self.users.insert(hash, user, |user| hasher.hash_one(user.name()));
+                (true, false)
             }
         };
-        self.bytes = self.bytes.saturating_add(after).saturating_sub(before);
         self.sessions = self.sessions.saturating_add(usize::from(added));
+        crowd
     }
 
-    fn remove(&mut self, hasher: &RandomState, name: &[u8], key: Key<&[u8]>) {
-        let hash = hasher.hash_one(name);
-        let Some(shard) = self.shards.get_mut(shard(hash)) else { return };
-        let Ok(mut entry) = shard.find_entry(hash, |user| user.name() == name) else { return };
-        let before = entry.get().memory();
-        let removed = entry.get_mut().remove(key);
-        let (after, left) = (entry.get().memory(), entry.get().len());
-        self.bytes = self.bytes.saturating_add(after).saturating_sub(before);
-        self.sessions = self.sessions.saturating_sub(usize::from(removed));
-        if left == 0 {
-            entry.remove();
-            self.users = self.users.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(after);
-            // What a crowd of users took is given back when it has gone.
-            if shard.len() <= shard.capacity() / 4 {
-                shard.shrink_to(shard.len().saturating_mul(2), |user| hasher.hash_one(user.name()));
+    fn remove(&mut self, hasher: &RandomState, name: &[u8], key: PackedKey<&[u8]>) {
+        let Db { users, sessions, tally } = self;
+        let change = |user: &mut User| {
+            if user.is_only(key) {
+                tally.moves(Tally::of(user), Tally::default());
+                *sessions = sessions.saturating_sub(1);
+                return false;
             }
-        }
+            let removed = tally.of_change(user, |user| user.remove(hasher, key));
+            *sessions = sessions.saturating_sub(usize::from(removed));
+            true
+        };
+        let is = |user: &User| user.name() == name;
+        users.update(hasher.hash_one(name), is, change, |user| hasher.hash_one(user.name()));
     }
-}
-
-/// Which table a hash belongs to. (The tables themselves place entries by the low and the highest bits.)
-fn shard(hash: u64) -> usize {
-    usize::try_from(hash >> 32).unwrap_or(0) % SHARDS
 }
 
 impl User {
-    /// Up to this many keys are a list.
-    const FEW: usize = 16;
-
-    fn of(name: &[u8], key: Key<&[u8]>) -> Self {
-        let room = [int_len(name.len() as u64), name.len(), key.packed_len()];
-        let mut packed = Vec::with_capacity(room.into_iter().fold(0, usize::saturating_add));
+    fn of(name: &[u8], key: PackedKey<&[u8]>) -> Self {
+        let mut packed = Vec::with_capacity(bytes_len(name).saturating_add(key.packed_len()));
         put_bytes(&mut packed, name);
         key.pack(&mut packed);
         User::Few(packed.into())
@@ -267,11 +510,16 @@ impl User {
     fn name(&self) -> &[u8] {
         match self {
             User::Few(packed) => Reader::new(packed).bytes().unwrap_or_default(),
-            User::Many(crowd) => &crowd.name,
+            User::Many(crowd) => crowd.name(),
         }
     }
 
-    fn insert(&mut self, key: Key<&[u8]>) -> bool {
+    /// Whether it has this key and no other.
+    fn is_only(&self, key: PackedKey<&[u8]>) -> bool {
+        matches!(self, User::Few(packed) if List::of(packed).next() == Some((0, key)))
+    }
+
+    fn insert(&mut self, hasher: &RandomState, key: PackedKey<&[u8]>, stamp: Option<Stamp>) -> bool {
         match self {
             User::Few(packed) => {
                 let (mut n, mut known) = (0usize, false);
@@ -282,27 +530,26 @@ impl User {
                 if known {
                     return false;
                 }
-                if n < Self::FEW {
+                if n < FEW {
                     let mut longer = Vec::with_capacity(packed.len().saturating_add(key.packed_len()));
                     longer.extend_from_slice(packed);
                     key.pack(&mut longer);
                     *packed = longer.into();
                 } else {
-                    let keys: BTreeSet<_> = List::of(packed).map(|(_, k)| k).chain([key]).map(Key::to_owned).collect();
-                    let text = keys.iter().map(|key| key.view().text_len()).fold(0, usize::saturating_add);
-                    *self = User::Many(Box::new(Crowd { name: self.name().into(), keys, text }));
+                    let mut crowd = Crowd::new(Reader::new(packed).bytes().unwrap_or_default());
+                    List::of(packed).for_each(|(_, key)| {
+                        crowd.insert(hasher, key, None);
+                    });
+                    crowd.insert(hasher, key, stamp);
+                    *self = User::Many(Box::new(crowd));
                 }
                 true
             }
-            User::Many(crowd) => {
-                let added = crowd.keys.insert(key.to_owned());
-                crowd.text = crowd.text.saturating_add(if added { key.text_len() } else { 0 });
-                added
-            }
+            User::Many(crowd) => crowd.insert(hasher, key, stamp),
         }
     }
 
-    fn remove(&mut self, key: Key<&[u8]>) -> bool {
+    fn remove(&mut self, hasher: &RandomState, key: PackedKey<&[u8]>) -> bool {
         match self {
             User::Few(packed) => {
                 let Some((rest, _)) = List::of(packed).find(|(_, k)| *k == key) else { return false };
@@ -312,12 +559,11 @@ impl User {
                 true
             }
             User::Many(crowd) => {
-                let removed = crowd.keys.remove(&key.to_owned());
-                crowd.text = crowd.text.saturating_sub(if removed { key.text_len() } else { 0 });
-                if crowd.keys.len() <= Self::FEW / 2 {
+                let removed = crowd.remove(hasher, key);
+                if crowd.len() <= AGAIN_FEW {
                     let mut packed = Vec::new();
-                    put_bytes(&mut packed, &crowd.name);
-                    crowd.keys.iter().for_each(|key| key.view().pack(&mut packed));
+                    put_bytes(&mut packed, crowd.name());
+                    crowd.each(|key, _| key.pack(&mut packed));
                     *self = User::Few(packed.into());
                 }
                 removed
@@ -325,26 +571,18 @@ impl User {
         }
     }
 
-    /// Bytes that it takes, estimated.
-    fn memory(&self) -> usize {
-        let bytes = match self {
-            User::Few(packed) => packed.len(),
-            User::Many(crowd) => crowd.keys.len().saturating_mul(IN_TREE).saturating_add(crowd.text),
-        };
-        bytes.saturating_add(USER)
-    }
-
     fn len(&self) -> usize {
         match self {
             User::Few(packed) => List::of(packed).count(),
-            User::Many(crowd) => crowd.keys.len(),
+            User::Many(crowd) => crowd.len(),
         }
     }
 
-    fn each(&self, mut tell: impl FnMut(Key<&[u8]>)) {
+    /// Tells its keys in the order in which they arrived.
+    fn each(&self, mut tell: impl FnMut(PackedKey<&[u8]>, Option<Stamp>)) {
         match self {
-            User::Few(packed) => List::of(packed).for_each(|(_, key)| tell(key)),
-            User::Many(crowd) => crowd.keys.iter().for_each(|key| tell(key.view())),
+            User::Few(packed) => List::of(packed).for_each(|(_, key)| tell(key, None)),
+            User::Many(crowd) => crowd.each(tell),
         }
     }
 }
@@ -361,10 +599,10 @@ impl<'a> List<'a> {
 }
 
 impl<'a> Iterator for List<'a> {
-    type Item = (usize, Key<&'a [u8]>);
+    type Item = (usize, PackedKey<&'a [u8]>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let key = Key::unpack(&mut self.0)?;
+        let key = PackedKey::unpack(&mut self.0)?;
         Some((self.0.rest().len(), key))
     }
 }

@@ -1,5 +1,7 @@
 //! A cap on a user's concurrent sessions.
 
+use super::crowd::By;
+use super::index::Index;
 use super::time::Millis;
 
 /// What happens when a session would be one too many.
@@ -33,33 +35,82 @@ pub struct Other {
     pub key: Box<[u8]>,
 }
 
+/// The live sessions of a user, other than the ones being written, that count against its cap.
+pub trait Others {
+    /// How many there are.
+    fn count(&mut self) -> usize;
+    /// The `n` that began first or were used first, in that order; ties by the other of these times, then the earlier to
+    /// arrive.
+    fn first(&mut self, by: By, n: usize) -> Vec<Other>;
+}
+
+/// Sessions that were opened, in the order in which they arrived.
+impl Others for Vec<Other> {
+    fn count(&mut self) -> usize {
+        self.len()
+    }
+
+    fn first(&mut self, by: By, n: usize) -> Vec<Other> {
+        let mut ranked: Vec<_> = std::mem::take(self).into_iter().enumerate().collect();
+        let rank = |(arrival, other): &(usize, Other)| (by.times(other.created, other.accessed), *arrival);
+        if n < ranked.len() {
+            ranked.select_nth_unstable_by_key(n, rank);
+            ranked.truncate(n);
+        }
+        ranked.sort_unstable_by_key(rank);
+        ranked.into_iter().map(|(_, other)| other).collect()
+    }
+}
+
+/// The sessions of a crowd, of which the index knows all, but for those being written.
+pub struct Crowded<'i> {
+    /// What knows them.
+    pub index: &'i mut Index,
+    /// The database.
+    pub db: usize,
+    /// The user.
+    pub user: &'i [u8],
+    /// The time.
+    pub now: Millis,
+    /// The keys being written.
+    pub written: &'i [&'i [u8]],
+}
+
+impl Others for Crowded<'_> {
+    fn count(&mut self) -> usize {
+        self.index.live(self.db, self.user, self.now, self.written)
+    }
+
+    fn first(&mut self, by: By, n: usize) -> Vec<Other> {
+        self.index.first((self.db, self.user), by, self.now, n, self.written, |key, stamp| Other {
+            created: stamp.created,
+            accessed: stamp.accessed,
+            key: key.into(),
+        })
+    }
+}
+
 /// The user has as many sessions as it may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 
 impl Cap {
     /// Which of the user's other sessions must end so that there is room for the one being written; `joins` says whether
-    /// that one is newly this user's. O(others), and O(ended log ended).
-    pub fn make_room(&self, mut others: Vec<Other>, joins: bool) -> Result<Vec<Other>, Full> {
-        let excess = others.len().saturating_add(1).saturating_sub(self.most);
-        match self.policy {
-            Policy::Reject if joins && excess > 0 => return Err(Full),
-            Policy::Reject => others.clear(),
-            Policy::Oldest => keep_least(&mut others, excess, |o| (o.created, o.accessed)),
-            Policy::Lru => keep_least(&mut others, excess, |o| (o.accessed, o.created)),
+    /// that one is newly this user's. Only who joins is ever refused.
+    pub fn make_room(&self, mut others: impl Others, joins: bool) -> Result<Vec<Other>, Full> {
+        let by = match self.policy {
+            Policy::Reject if !joins => return Ok(Vec::new()),
+            Policy::Reject => None,
+            Policy::Oldest => Some(By::Created),
+            Policy::Lru => Some(By::Accessed),
+        };
+        let excess = others.count().saturating_add(1).saturating_sub(self.most);
+        match by {
+            _ if excess == 0 => Ok(Vec::new()),
+            Some(by) => Ok(others.first(by, excess)),
+            None => Err(Full),
         }
-        Ok(others)
     }
-}
-
-/// Leaves the `n` least, in their order; ties by key.
-fn keep_least(others: &mut Vec<Other>, n: usize, rank: impl Fn(&Other) -> (Millis, Millis)) {
-    let order = |a: &Other, b: &Other| rank(a).cmp(&rank(b)).then_with(|| a.key.cmp(&b.key));
-    if n < others.len() {
-        others.select_nth_unstable_by(n, order);
-        others.truncate(n);
-    }
-    others.sort_unstable_by(order);
 }
 
 #[cfg(test)]

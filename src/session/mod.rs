@@ -4,19 +4,23 @@
 //! command decides comes out as an [`effect::Effect`], the one description of a change that is applied here, sent to
 //! replicas and written to files.
 
+mod crowd;
 pub mod effect;
 pub mod fields;
 pub mod id;
 pub mod index;
 pub mod json;
-pub mod key;
 pub mod limit;
+mod order;
+pub mod packed_key;
 pub mod record;
 pub mod slot;
+mod table;
 pub mod time;
 pub mod wire;
 pub mod write;
 
+pub use crowd::{By, Stamp};
 pub use effect::{check_record, keeping_ttl, patch, Effect, Malformed, UserChange};
 pub use fields::{Field, Fields, FieldsView};
 pub use record::{Meta, Session, State};
