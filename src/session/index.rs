@@ -609,61 +609,312 @@ impl<'a> Iterator for List<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limit::{Cap, Crowded, Full, Other, Policy};
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    /// Keys of all forms, in an order of text that is not that of their numbers.
+    fn key(k: u16) -> Vec<u8> {
+        let uuid = format!("{:08x}-0000-4000-8000-{:012x}", k.wrapping_mul(40_503), k);
+        let text = match k % 5 {
+            0 => format!("z:{uuid}"),
+            1 | 2 => format!("sess:{uuid}"),
+            3 => format!("sess:{{{k:04x}}}{uuid}"),
+            _ => format!("s{}", k.wrapping_mul(31)),
+        };
+        text.into()
+    }
 
     #[derive(Clone, Debug)]
     enum Op {
-        Add(usize, u8, u8),
-        Later(usize, u8, u8),
+        Add(usize, u8, u16, Option<Stamp>),
+        Later(usize, u8, u16),
+        Note(usize, u8, u16, Stamp),
+        NoteUnknown(usize, u8, usize, Stamp),
         Settle,
-        Remove(usize, u8, u8),
+        Remove(usize, u8, u16),
+        AddMany(usize, u8, u16, u16, Stamp),
+        RemoveMany(usize, u8, u16, u16),
         Clear(Option<usize>),
         Swap(usize, usize),
+        Ask(Millis, usize, usize, Vec<u16>),
     }
 
-    fn op() -> impl Strategy<Value = Op> {
+    fn stamp() -> impl Strategy<Value = Stamp> {
+        let ends = prop_oneof![3 => 0..8i64, 1 => Just(Millis::MAX)];
+        (0..4i64, 0..4i64, ends, prop::bool::weighted(0.1)).prop_map(|(created, accessed, ends, snapshot)| Stamp {
+            created,
+            accessed,
+            ends,
+            snapshot,
+        })
+    }
+
+    fn op(keys: u16) -> impl Strategy<Value = Op> {
+        let (d, u, k) = (|| 0..2usize, || prop_oneof![5 => Just(0u8), 1 => 1..3u8], move || 0..keys);
+        let many = move || 1..keys;
         prop_oneof![
-            20 => (0..3usize, 0..3u8, 0..30u8).prop_map(|(d, u, k)| Op::Add(d, u, k)),
-            10 => (0..3usize, 0..3u8, 0..30u8).prop_map(|(d, u, k)| Op::Later(d, u, k)),
-            18 => (0..3usize, 0..3u8, 0..30u8).prop_map(|(d, u, k)| Op::Remove(d, u, k)),
-            10 => Just(Op::Settle),
-            1 => prop::option::of(0..3usize).prop_map(Op::Clear),
+            30 => (d(), u(), k(), prop::option::of(stamp())).prop_map(|(d, u, k, s)| Op::Add(d, u, k, s)),
+            10 => (d(), u(), k()).prop_map(|(d, u, k)| Op::Later(d, u, k)),
+            30 => (d(), u(), k(), stamp()).prop_map(|(d, u, k, s)| Op::Note(d, u, k, s)),
+            4 => (d(), u(), 0..30usize, stamp()).prop_map(|(d, u, n, s)| Op::NoteUnknown(d, u, n, s)),
+            18 => (d(), u(), k()).prop_map(|(d, u, k)| Op::Remove(d, u, k)),
+            4 => (d(), u(), k(), many(), stamp()).prop_map(|(d, u, k, n, s)| Op::AddMany(d, u, k, n, s)),
+            2 => (d(), u(), k(), many()).prop_map(|(d, u, k, n)| Op::RemoveMany(d, u, k, n)),
+            3 => Just(Op::Settle),
+            1 => prop::option::of(d()).prop_map(Op::Clear),
             1 => (0..4usize, 0..4usize).prop_map(|(a, b)| Op::Swap(a, b)),
+            20 => (0..9i64, 0..6usize, 0..12usize, prop::collection::vec(k(), 0..3))
+                .prop_map(|(now, offset, n, but)| Op::Ask(now, offset, n, but)),
         ]
+    }
+
+    /// The sessions of a user in the order in which they arrived, and whether it is a crowd.
+    #[derive(Default)]
+    struct Plain {
+        sessions: Vec<(Vec<u8>, Option<Stamp>)>,
+        crowd: bool,
+    }
+
+    #[derive(Default)]
+    struct Model(BTreeMap<(usize, u8), Plain>);
+
+    impl Model {
+        fn add(&mut self, d: usize, u: u8, key: Vec<u8>, stamp: Option<Stamp>) -> bool {
+            let user = self.0.entry((d, u)).or_default();
+            let stamp_of = |crowd: bool| stamp.filter(|_| crowd);
+            match user.sessions.iter_mut().find(|(k, _)| *k == key) {
+                Some((_, s)) => *s = stamp_of(user.crowd),
+                None => {
+                    user.crowd |= user.sessions.len() == FEW;
+                    user.sessions.push((key, stamp_of(user.crowd)));
+                }
+            }
+            user.crowd
+        }
+
+        fn note(&mut self, d: usize, u: u8, key: &[u8], stamp: Stamp) -> bool {
+            let crowd = self.0.get_mut(&(d, u)).filter(|user| user.crowd);
+            let noted = crowd.and_then(|user| user.sessions.iter_mut().find(|(k, _)| k == key));
+            noted.map(|(_, s)| *s = Some(stamp)).is_some()
+        }
+
+        fn remove(&mut self, d: usize, u: u8, key: &[u8]) {
+            let Some(user) = self.0.get_mut(&(d, u)) else { return };
+            user.sessions.retain(|(k, _)| k != key);
+            if user.crowd && user.sessions.len() <= AGAIN_FEW {
+                user.crowd = false;
+                user.sessions.iter_mut().for_each(|(_, stamp)| *stamp = None);
+            }
+            if user.sessions.is_empty() {
+                self.0.remove(&(d, u));
+            }
+        }
+    }
+
+    impl Plain {
+        fn unknown(&self) -> Vec<Vec<u8>> {
+            let unknown = self.sessions.iter().filter(|(_, stamp)| self.crowd && stamp.is_none());
+            unknown.map(|(key, _)| key.clone()).collect()
+        }
+
+        /// The live ones with their arrival, none of `but`.
+        fn live(&self, now: Millis, but: &[Vec<u8>]) -> Vec<(usize, Vec<u8>, Stamp)> {
+            let known = self.sessions.iter().enumerate().filter_map(|(n, (key, s))| Some((n, key.clone(), (*s)?)));
+            known.filter(|(_, key, s)| s.ends > now && !s.snapshot && !but.contains(key)).collect()
+        }
+    }
+
+    fn check_answers(
+        index: &mut Index,
+        model: &Model,
+        now: Millis,
+        offset: usize,
+        n: usize,
+        but: &[Vec<u8>],
+    ) -> Result<(), TestCaseError> {
+        let but_keys: Vec<&[u8]> = but.iter().map(Vec::as_slice).collect();
+        for (&(d, u), user) in &model.0 {
+            let name = [u];
+            let keys: Vec<_> = user.sessions.iter().map(|(key, _)| key.clone()).collect();
+            prop_assert_eq!(index.keys(d, &name, <[u8]>::to_vec), keys);
+            prop_assert_eq!(index.is_crowd(d, &name), user.crowd);
+            for (key, stamp) in &user.sessions {
+                prop_assert_eq!(index.find(d, &name, key), Some(*stamp));
+            }
+            let mut unknown = user.unknown();
+            prop_assert_eq!(index.unknown(d, &name, usize::MAX, <[u8]>::to_vec), unknown.clone());
+            unknown.truncate(n);
+            prop_assert_eq!(index.unknown(d, &name, n, <[u8]>::to_vec), unknown);
+            let mut latest = user.live(now, &[]);
+            prop_assert_eq!(index.live(d, &name, now, &[]), latest.len());
+            latest.sort_by(|a, b| b.2.accessed.cmp(&a.2.accessed).then_with(|| a.1.cmp(&b.1)));
+            for (offset, count) in [(offset, n), (0, n), (offset, usize::MAX), (usize::MAX, usize::MAX)] {
+                let page: Vec<_> = latest.iter().skip(offset).take(count).map(|(_, key, _)| key.clone()).collect();
+                prop_assert_eq!(index.latest(d, &name, now, (offset, count), <[u8]>::to_vec), page);
+            }
+            let others = user.live(now, but);
+            prop_assert_eq!(index.live(d, &name, now, &but_keys), others.len());
+            for by in [By::Created, By::Accessed] {
+                let mut first = others.clone();
+                first.sort_by_key(|(arrival, _, s)| (by.times(s.created, s.accessed), *arrival));
+                let first: Vec<_> = first.into_iter().take(n).map(|(_, key, s)| (key, s)).collect();
+                let told = index.first((d, &name), by, now, n, &but_keys, |key, s| (key.to_vec(), s));
+                prop_assert_eq!(told, first);
+            }
+            if user.crowd {
+                // The cap decides the same by what the index tells as by what would be found by opening them all.
+                let opened = |(_, key, s): (usize, Vec<u8>, Stamp)| Other {
+                    created: s.created,
+                    accessed: s.accessed,
+                    key: key.into(),
+                };
+                let opened: Vec<Other> = others.into_iter().map(opened).collect();
+                for policy in [Policy::Reject, Policy::Oldest, Policy::Lru] {
+                    for joins in [false, true] {
+                        let cap = Cap { most: n + 1, policy };
+                        let crowded = Crowded { index, db: d, user: &name, now, written: &but_keys };
+                        let ended = cap.make_room(crowded, joins);
+                        let excess = opened.len().saturating_sub(n);
+                        let full = policy == Policy::Reject && joins && excess > 0;
+                        prop_assert_eq!(ended == Err(Full), full);
+                        prop_assert_eq!(ended, cap.make_room(opened.clone(), joins));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check(ops: Vec<Op>) -> Result<(), TestCaseError> {
+        let (mut index, mut model) = (Index::default(), Model::default());
+        for op in ops {
+            match op {
+                Op::Add(d, u, k, s) => prop_assert_eq!(index.add(d, &[u], &key(k), s), model.add(d, u, key(k), s)),
+                Op::Later(d, u, k) => {
+                    index.add_later(d, &[u], &key(k));
+                    model.add(d, u, key(k), None);
+                    continue;
+                }
+                Op::Note(d, u, k, s) => {
+                    prop_assert_eq!(index.note(d, &[u], &key(k), s), model.note(d, u, &key(k), s));
+                }
+                Op::NoteUnknown(d, u, n, s) => {
+                    for key in index.unknown(d, &[u], n, <[u8]>::to_vec) {
+                        prop_assert!(index.note(d, &[u], &key, s) && model.note(d, u, &key, s));
+                    }
+                }
+                Op::Settle => index.settle(),
+                Op::Remove(d, u, k) => {
+                    index.remove(d, &[u], &key(k));
+                    model.remove(d, u, &key(k));
+                }
+                Op::AddMany(d, u, k, n, s) => {
+                    for k in k..k + n {
+                        // Some of them have a time of their own.
+                        let s = Stamp { accessed: s.accessed + Millis::from(k % 7 / 5), ..s };
+                        index.add(d, &[u], &key(k), Some(s));
+                        model.add(d, u, key(k), Some(s));
+                    }
+                }
+                Op::RemoveMany(d, u, k, n) => {
+                    for k in k..k + n {
+                        index.remove(d, &[u], &key(k));
+                        model.remove(d, u, &key(k));
+                    }
+                }
+                Op::Clear(db) => {
+                    index.clear(db);
+                    model.0.retain(|(d, _), _| db.is_some_and(|db| db != *d));
+                }
+                Op::Swap(a, b) => {
+                    index.swap(a, b);
+                    let swap = |d| {
+                        if d == a {
+                            b
+                        } else if d == b {
+                            a
+                        } else {
+                            d
+                        }
+                    };
+                    model.0 = std::mem::take(&mut model.0).into_iter().map(|((d, u), p)| ((swap(d), u), p)).collect();
+                }
+                Op::Ask(now, offset, n, but) => {
+                    let but: Vec<_> = but.into_iter().map(key).collect();
+                    check_answers(&mut index, &model, now, offset, n, &but)?;
+                }
+            }
+            index.settle();
+            prop_assert_eq!(index.sessions(), model.0.values().map(|user| user.sessions.len()).sum::<usize>());
+            prop_assert_eq!(index.unknowns(), model.0.values().map(|user| user.unknown().len()).sum::<usize>());
+            prop_assert_eq!(index.users(), model.0.len());
+            prop_assert_eq!(index.memory() == 0, model.0.is_empty(), "{}", index.memory());
+        }
+        check_answers(&mut index, &model, 3, 2, 5, &[])?;
+        let (mut cursor, mut walked, mut told) = (Cursor::default(), BTreeMap::new(), 0);
+        while index.walk(&mut cursor, |d, u, key, s| {
+            told += 1;
+            walked.insert((d, u[0], key.to_vec()), s);
+        }) {}
+        let entries =
+            model.0.iter().flat_map(|((d, u), user)| user.sessions.iter().map(|(k, s)| ((*d, *u, k.clone()), *s)));
+        prop_assert_eq!(told, walked.len(), "while nothing changes each is told once");
+        prop_assert_eq!(walked, entries.collect::<BTreeMap<_, _>>());
+        let (mut cursor, mut unknown) = (Cursor::default(), BTreeSet::new());
+        while let Some(some) = index.walk_unknown(&mut cursor, |d, u, key| (d, u[0], key.to_vec())) {
+            unknown.extend(some);
+        }
+        let model_unknown = model.0.iter().flat_map(|((d, u), user)| user.unknown().into_iter().map(|k| (*d, *u, k)));
+        prop_assert_eq!(unknown, model_unknown.collect::<BTreeSet<_>>());
+        Ok(())
     }
 
     proptest! {
         #[test]
-        fn it_holds_what_a_plain_set_holds(ops in prop::collection::vec(op(), 0..300)) {
-            let (mut index, mut model) = (Index::default(), BTreeSet::new());
-            for op in ops {
-                match op {
-                    Op::Add(d, u, k) => { index.add(d, &[u], &[k]); model.insert((d, u, k)); }
-                    Op::Later(d, u, k) => { index.add_later(d, &[u], &[k]); model.insert((d, u, k)); continue; }
-                    Op::Settle => index.settle(),
-                    Op::Remove(d, u, k) => { index.remove(d, &[u], &[k]); model.remove(&(d, u, k)); }
-                    Op::Clear(db) => { index.clear(db); model.retain(|(d, ..)| db.is_some_and(|db| db != *d)); }
-                    Op::Swap(a, b) => {
-                        index.swap(a, b);
-                        let swap = |d| if d == a { b } else if d == b { a } else { d };
-                        model = model.into_iter().map(|(d, u, k)| (swap(d), u, k)).collect();
+        fn it_answers_as_a_plain_list_does(ops in prop::collection::vec(op(30), 0..300)) {
+            check(ops)?;
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn with_hundreds_of_sessions_too(ops in prop::collection::vec(op(1500), 0..40)) {
+            check(ops)?;
+        }
+
+        #[test]
+        fn a_walk_tells_what_stays_whatever_comes_and_goes(
+            users in 1..3000u32,
+            crowd in 0..3000u32,
+            steps in prop::collection::vec((any::<bool>(), 1..3000u32), 1..6),
+        ) {
+            let mut index = Index::default();
+            // One user in 500 is a crowd; of all sessions those whose number is divisible by ten stay.
+            let of = |n: u32| if n < users { (0, n.to_le_bytes()) } else { (usize::from(n % 2 == 0), 0u32.to_le_bytes()) };
+            let all = users + crowd;
+            (0..all).for_each(|n| { index.add(of(n).0, &of(n).1, &n.to_le_bytes(), None); });
+            let (mut cursor, mut seen, mut steps) = (Cursor::default(), BTreeSet::new(), steps.into_iter());
+            let (mut gone, mut new) = (0, all);
+            while index.walk(&mut cursor, |d, u, key, _| { seen.insert((d, u.to_vec(), key.to_vec())); }) {
+                match steps.next() {
+                    Some((true, n)) => {
+                        (new..new + n).for_each(|n| { index.add(of(n).0, &of(n).1, &n.to_le_bytes(), None); });
+                        new += n;
                     }
+                    Some((false, n)) => {
+                        let go = (gone..gone + n).filter(|n| n % 10 != 0);
+                        go.for_each(|n| index.remove(of(n).0, &of(n).1, &n.to_le_bytes()));
+                        gone += n;
+                    }
+                    None => {}
                 }
-                prop_assert_eq!(index.sessions(), model.len());
-                prop_assert_eq!(index.memory() == 0, model.is_empty());
             }
-            let mut held = BTreeSet::new();
-            index.each(|d, u, k| { held.insert((d, u[0], k[0])); });
-            prop_assert_eq!(&held, &model);
-            let users: BTreeSet<_> = model.iter().map(|(d, u, _)| (*d, *u)).collect();
-            prop_assert_eq!(index.users(), users.len());
-            for (d, u) in users {
-                let keys: BTreeSet<_> = index.keys(d, &[u], |k| (d, u, k[0])).into_iter().collect();
-                let of_user = model.iter().filter(|(md, mu, _)| (*md, *mu) == (d, u)).copied().collect();
-                prop_assert_eq!(keys, of_user);
-            }
+            let stayed = (0..all).filter(|n| n % 10 == 0);
+            let stayed: Vec<_> = stayed.map(|n| (of(n).0, of(n).1.to_vec(), n.to_le_bytes().to_vec())).collect();
+            prop_assert!(stayed.iter().all(|entry| seen.contains(entry)));
         }
     }
 
@@ -673,13 +924,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_off_is_bounded() {
+    fn what_is_put_off_is_bounded_and_counted() {
         let mut index = Index::default();
         let key = [b'k'; 1000];
         for i in 0..20_000u32 {
             index.add_later(0, &i.to_le_bytes(), &key);
         }
         assert!(index.sessions() > 10_000 && index.later.packed.len() < PUT_OFF);
+        assert!(index.memory() > 20_000 * 1000);
         index.settle();
         assert_eq!((index.sessions(), index.later.packed.capacity()), (20_000, 0));
     }
@@ -688,13 +940,40 @@ mod tests {
     fn many_users_come_and_go_and_leave_nothing() {
         let mut index = Index::default();
         for i in 0..50_000u32 {
-            index.add(0, &i.to_le_bytes(), b"key");
+            index.add(0, &i.to_le_bytes(), b"key", None);
         }
         assert_eq!((index.users(), index.keys(0, &7u32.to_le_bytes(), |_| ()).len()), (50_000, 1));
         for i in 0..50_000u32 {
             index.remove(0, &i.to_le_bytes(), b"key");
         }
-        assert_eq!((index.users(), index.memory()), (0, 0));
-        assert_eq!(index.dbs[0].shards.iter().map(HashTable::capacity).sum::<usize>(), 0);
+        assert_eq!((index.users(), index.memory(), index.dbs.capacity()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_database_costs_little_where_it_holds_little() {
+        let mut index = Index::default();
+        for db in 0..4000 {
+            index.add(db, b"u", b"key", None);
+        }
+        assert!(index.memory() < 4000 * 512, "{}", index.memory());
+        (0..4000).for_each(|db| index.remove(db, b"u", b"key"));
+        assert_eq!(index.memory(), 0);
+    }
+
+    #[test]
+    fn of_sessions_made_in_the_same_millisecond_the_later_made_stays() {
+        let mut index = Index::default();
+        let stamp = Stamp { created: 5, accessed: 5, ends: Millis::MAX, snapshot: false };
+        // The later made have the lesser keys, and one is renamed: it has arrived again.
+        for k in (100..200u8).rev() {
+            index.add(0, b"u", &[k], Some(stamp));
+        }
+        index.unknown(0, b"u", 16, <[u8]>::to_vec).iter().for_each(|key| assert!(index.note(0, b"u", key, stamp)));
+        index.remove(0, b"u", &[199]);
+        index.add(0, b"u", &[200], Some(stamp));
+        for by in [By::Created, By::Accessed] {
+            assert_eq!(index.first((0, b"u"), by, 9, 3, &[], |key, _| key[0]), [198, 197, 196]);
+            assert_eq!(index.first((0, b"u"), by, 9, 100, &[], |key, _| key[0]).last(), Some(&200));
+        }
     }
 }

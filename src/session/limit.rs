@@ -138,6 +138,15 @@ mod tests {
     }
 
     #[test]
+    fn of_equal_ones_the_earlier_to_arrive_ends() {
+        let same = |key: u8| Other { created: 1, accessed: 1, key: [key].into() };
+        for policy in [Policy::Oldest, Policy::Lru] {
+            let ended = Cap { most: 2, policy }.make_room(vec![same(b'z'), same(b'm'), same(b'a')], true);
+            assert_eq!(ended, Ok(vec![same(b'z'), same(b'm')]));
+        }
+    }
+
+    #[test]
     fn reject_refuses_those_who_join_and_nobody_else() {
         assert_eq!(ended(4, Policy::Reject, true), Err(Full));
         assert_eq!(ended(4, Policy::Reject, false), Ok("".into()));

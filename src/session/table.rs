@@ -159,10 +159,11 @@ impl<T> Table<T> {
     pub fn part_at(&self, position: u64) -> (impl Iterator<Item = &T>, Option<u64>) {
         let count = self.parts.len();
         let part = part_of(hash_at(position), count);
-        // By how many bits of its entries' positions the part is told from others.
+        // By how many bits of its entries' positions the part is told from others: one more where it has been divided.
         let low = count.checked_ilog2().unwrap_or(0);
-        let wide = count > 0 && part_in(mix(hash_at(position)), low.saturating_add(1)) < count;
-        let bits = low.saturating_add(u32::from(wide));
+        let half = 1usize.checked_shl(low).unwrap_or(0);
+        let divided = part_in(mix(hash_at(position)), low).saturating_add(half) < count;
+        let bits = low.saturating_add(u32::from(divided));
         let size = 1u64.checked_shl(64u32.saturating_sub(bits));
         let next = size.and_then(|size| (position & !size.wrapping_sub(1)).checked_add(size));
         (self.parts.get(part).into_iter().flatten(), next)
