@@ -12,6 +12,7 @@ pub mod json;
 pub mod key;
 pub mod limit;
 pub mod record;
+pub mod selection;
 pub mod slot;
 pub mod time;
 pub mod wire;
