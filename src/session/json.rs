@@ -67,8 +67,12 @@ pub fn parse_object(text: &[u8], room: Room, out: &mut Vec<u8>) -> Result<Taken,
     let start = out.len();
     // A member in its packed form is hardly ever longer than its text.
     out.reserve(text.len().min(room.max_bytes));
+    let ahead = may_be_too_much(text, room).then_some(Ahead { text, at: first.saturating_add(1) });
+    // The text of most is checked for UTF-8 at once, and the parser then has no need to. Of others it is to read, and
+    // complain of, no more than it has come to.
+    let utf8 = if ahead.is_none() { std::str::from_utf8(text).ok() } else { None };
     let mut members = Members {
-        ahead: Ahead { text, at: first.saturating_add(1) },
+        ahead,
         room,
         taken: Taken { count: 0, size: 0 },
         names: Distinct::default(),
@@ -76,13 +80,21 @@ pub fn parse_object(text: &[u8], room: Room, out: &mut Vec<u8>) -> Result<Taken,
         out,
         refused: None,
     };
-    let mut json = serde_json::Deserializer::from_slice(text);
-    let done = json.deserialize_map(&mut members).and_then(|()| json.end());
+    let done = match utf8 {
+        Some(text) => members.read(serde_json::Deserializer::from_str(text)),
+        None => members.read(serde_json::Deserializer::from_slice(text)),
+    };
     let Members { taken, refused, out, .. } = members;
     done.map(|()| taken).map_err(|error| {
         out.truncate(start);
         refused.unwrap_or_else(|| Refused::Malformed(error.to_string()))
     })
+}
+
+/// Whether an object could pass the caps, or nest too deep: neither can a text that is short enough and has few enough
+/// brackets, which is nearly every text, and found out at a fraction of what reading costs.
+fn may_be_too_much(text: &[u8], room: Room) -> bool {
+    text.len() > room.max_bytes || count(text, |byte| matches!(byte, b'{' | b'[')) > MAX_DEPTH
 }
 
 /// Appends the object whose members are the fields. The error is the name of the field that JSON has no text for: a name
@@ -95,6 +107,7 @@ pub fn write_object<'s>(fields: FieldsView<'s>, out: &mut Vec<u8>) -> Result<(),
 
 /// Appends the object of those of the selected fields that are there, in the order in which they were first named, each
 /// once. Only these must have a text in JSON; the error is as that of [`write_object`].
+#[cfg_attr(not(test), expect(dead_code, reason = "for reads that ask for JSON and FIELDS"))]
 pub fn write_selected<'s>(
     fields: FieldsView<'s>,
     selection: &Selection<'_>,
@@ -145,16 +158,17 @@ fn write_string(bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
 
 /// Whether bytes are ASCII text that stands in a JSON string as it is.
 fn is_plain(bytes: &[u8]) -> bool {
-    let plain = |byte: &u8| matches!(byte, b' '..=0x7f) & (*byte != b'"') & (*byte != b'\\');
     let mut rest = bytes;
-    // All of eight are looked at, whatever the first is, which the compiler does at once.
     while let Some((eight, more)) = rest.split_first_chunk::<8>() {
-        if !eight.iter().fold(true, |all, byte| all & plain(byte)) {
+        let word = u64::from_le_bytes(*eight);
+        // A byte below a space borrows from its high bit, one that is not ASCII has it set.
+        let other = word | word.wrapping_sub(EACH_BYTE.wrapping_mul(0x20)) | quotes_or_backslashes(word);
+        if other & HIGH_BITS != 0 {
             return false;
         }
         rest = more;
     }
-    rest.iter().all(plain)
+    rest.iter().all(|byte| matches!(byte, b' '..=0x7f) && !matches!(byte, b'"' | b'\\'))
 }
 
 /// Whether `text` is a JSON value as [`parse_object`] keeps one: compact, not too deep, and no string that bytes stand
@@ -180,22 +194,18 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
+/// How many bytes of the text are such ones.
+fn count(text: &[u8], is_one: impl Fn(u8) -> bool) -> usize {
+    // Sums that stay below 256 the compiler makes of many bytes at once.
+    let of_part = |part: &[u8]| part.iter().fold(0u8, |sum, byte| sum.wrapping_add(u8::from(is_one(*byte))));
+    text.chunks(128).map(|part| usize::from(of_part(part))).sum()
+}
+
 /// Looks ahead of the parser, at what it is about to read: nothing there is known to be JSON. What is not, the parser will
 /// refuse in its own words, so that here it may count as anything.
 struct Ahead<'t> {
     text: &'t [u8],
     at: usize,
-}
-
-/// How a member's value will be kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Shape {
-    /// As the bytes between the quotes.
-    Plain,
-    /// As the bytes that a string with escapes stands for.
-    Escaped,
-    /// As its text, but for so much white space.
-    Json { spaces: usize },
 }
 
 impl Ahead<'_> {
@@ -215,18 +225,18 @@ impl Ahead<'_> {
     }
 
     /// Passes a value. It is refused as soon as more than `most` bytes of it would be kept.
-    fn value(&mut self, most: usize) -> Result<Shape, Refused> {
+    fn value(&mut self, most: usize) -> Result<(), Refused> {
         match self.peek() {
-            Some(b'"') => Ok(if self.string(most)? { Shape::Escaped } else { Shape::Plain }),
-            Some(b'{' | b'[') => self.nested(most).map(|spaces| Shape::Json { spaces }),
-            _ => self.word(most).map(|()| Shape::Json { spaces: 0 }),
+            Some(b'"') => self.string(most),
+            Some(b'{' | b'[') => self.nested(most).map(drop),
+            _ => self.word(most),
         }
     }
 
-    /// Passes a string that stands for `most` bytes at most. Whether there are escapes in it.
-    fn string(&mut self, most: usize) -> Result<bool, Refused> {
+    /// Passes a string that stands for `most` bytes at most.
+    fn string(&mut self, most: usize) -> Result<(), Refused> {
         self.pass(1);
-        let (mut left, mut escaped) = (most, false);
+        let mut left = most;
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
             // One byte more than may be there shows that it is too long.
@@ -239,9 +249,8 @@ impl Ahead<'_> {
                     let (bytes, stands_for) = escape(rest.get(run..).unwrap_or_default());
                     left = left.checked_sub(stands_for).ok_or(Refused::TooManyBytes)?;
                     self.pass(bytes.saturating_sub(1));
-                    escaped = true;
                 }
-                _ => return Ok(escaped),
+                _ => return Ok(()),
             }
         }
     }
@@ -255,14 +264,15 @@ impl Ahead<'_> {
                     self.string(most)?;
                     continue;
                 }
+                b'{' | b'[' if depth == MAX_DEPTH => {
+                    return Err(Refused::Malformed(format!("nesting deeper than {MAX_DEPTH} at byte {}", self.at)));
+                }
                 b'{' | b'[' => depth = depth.saturating_add(1),
                 b'}' | b']' => depth = depth.saturating_sub(1),
-                byte => spaces = spaces.saturating_add(usize::from(is_space(byte))),
+                b' ' | b'\t' | b'\n' | b'\r' => spaces = spaces.saturating_add(1),
+                _ => {}
             }
-            if depth > MAX_DEPTH {
-                return Err(Refused::Malformed(format!("nesting deeper than {MAX_DEPTH} at byte {}", self.at)));
-            }
-            self.pass(1);
+            self.at = self.at.saturating_add(1);
             if self.at.saturating_sub(start).saturating_sub(spaces) > most {
                 return Err(Refused::TooManyBytes);
             }
@@ -292,7 +302,7 @@ fn quote_or_escape(bytes: &[u8]) -> usize {
     let mut rest = bytes;
     while let Some((eight, more)) = rest.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*eight);
-        let found = zeros(word ^ EACH_BYTE.wrapping_mul(0x22)) | zeros(word ^ EACH_BYTE.wrapping_mul(0x5c));
+        let found = quotes_or_backslashes(word);
         if found != 0 {
             let passed = bytes.len().saturating_sub(rest.len());
             return passed.saturating_add(found.trailing_zeros() as usize / 8);
@@ -305,10 +315,12 @@ fn quote_or_escape(bytes: &[u8]) -> usize {
 }
 
 const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = EACH_BYTE.wrapping_mul(0x80);
 
-/// The high bit of each byte that is 0; those above the first such byte may be wrong.
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(EACH_BYTE) & !word & EACH_BYTE.wrapping_mul(0x80)
+/// The high bit of each byte that is a quote or a backslash; those above the first such byte may be wrong.
+fn quotes_or_backslashes(eight: u64) -> u64 {
+    let zeros = |word: u64| word.wrapping_sub(EACH_BYTE) & !word & HIGH_BITS;
+    zeros(eight ^ EACH_BYTE.wrapping_mul(0x22)) | zeros(eight ^ EACH_BYTE.wrapping_mul(0x5c))
 }
 
 /// How many bytes an escape has, and how many it stands for (half of a pair of surrogates: for half of their four).
@@ -325,7 +337,8 @@ fn escape(text: &[u8]) -> (usize, usize) {
 
 /// The members of an object while they are read.
 struct Members<'t, 'o> {
-    ahead: Ahead<'t>,
+    /// Nothing where there is no need to look ahead.
+    ahead: Option<Ahead<'t>>,
     room: Room,
     taken: Taken,
     names: Distinct,
@@ -336,7 +349,12 @@ struct Members<'t, 'o> {
     refused: Option<Refused>,
 }
 
-impl Members<'_, '_> {
+impl<'t> Members<'t, '_> {
+    fn read<R: serde_json::de::Read<'t>>(&mut self, mut json: serde_json::Deserializer<R>) -> serde_json::Result<()> {
+        json.deserialize_map(&mut *self)?;
+        json.end()
+    }
+
     fn left(&self) -> usize {
         self.room.max_bytes.saturating_sub(self.taken.size)
     }
@@ -355,14 +373,18 @@ impl Members<'_, '_> {
         if self.taken.count >= self.room.max_fields {
             return Err(Refused::TooManyFields);
         }
-        self.ahead.pass_to_next(b',');
-        self.ahead.string(self.left()).map(drop)
+        let left = self.left();
+        let Some(ahead) = &mut self.ahead else { return Ok(()) };
+        ahead.pass_to_next(b',');
+        ahead.string(left)
     }
 
     /// Looks at the value that the parser is about to read.
-    fn before_value(&mut self) -> Result<Shape, Refused> {
-        self.ahead.pass_to_next(b':');
-        self.ahead.value(self.left())
+    fn before_value(&mut self) -> Result<(), Refused> {
+        let left = self.left();
+        let Some(ahead) = &mut self.ahead else { return Ok(()) };
+        ahead.pass_to_next(b':');
+        ahead.value(left)
     }
 
     fn push_name(&mut self, name: &[u8]) -> Result<(), Refused> {
@@ -372,16 +394,16 @@ impl Members<'_, '_> {
         Ok(())
     }
 
-    fn push_value(&mut self, text: &str, shape: Shape) -> Result<(), Refused> {
-        let string = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
-        match shape {
-            Shape::Plain => self.push_raw(string.as_bytes()),
-            Shape::Json { spaces } => self.push_json(text, spaces),
-            Shape::Escaped => match serde_json::Deserializer::from_str(text).deserialize_str(Unescaped(self)) {
+    fn push_value(&mut self, text: &str) -> Result<(), Refused> {
+        match text.as_bytes() {
+            [b'"', string @ .., b'"'] if !string.contains(&b'\\') => self.push_raw(string),
+            [b'"', ..] => match serde_json::Deserializer::from_str(text).deserialize_str(Unescaped(self)) {
                 Ok(pushed) => pushed,
                 // A lone surrogate is in it, which no bytes stand for.
-                Err(_) => self.push_json(text, 0),
+                Err(_) => self.push_json(text),
             },
+            [b'{' | b'[', ..] if count(text.as_bytes(), is_space) > 0 => self.push_compact(text),
+            _ => self.push_json(text),
         }
     }
 
@@ -392,15 +414,24 @@ impl Members<'_, '_> {
         Ok(())
     }
 
-    fn push_json(&mut self, text: &str, spaces: usize) -> Result<(), Refused> {
-        let len = text.len().saturating_sub(spaces);
+    fn push_json(&mut self, text: &str) -> Result<(), Refused> {
+        self.take(text.len())?;
+        self.put_tagged_len(text.len(), Kind::Json);
+        self.out.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+
+    /// Pushes JSON without its white space outside strings.
+    fn push_compact(&mut self, text: &str) -> Result<(), Refused> {
+        let start = self.out.len();
+        compact(text.as_bytes(), self.out);
+        let end = self.out.len();
+        let len = end.saturating_sub(start);
         self.take(len)?;
+        // The length is known only now. It is put behind the value, and then the two change places.
         self.put_tagged_len(len, Kind::Json);
-        if spaces == 0 {
-            self.out.extend_from_slice(text.as_bytes());
-        } else {
-            compact(text.as_bytes(), self.out);
-        }
+        let len_of_len = self.out.len().saturating_sub(end);
+        self.out.get_mut(start..).into_iter().for_each(|entry| entry.rotate_right(len_of_len));
         Ok(())
     }
 
@@ -426,7 +457,7 @@ fn compact(text: &[u8], out: &mut Vec<u8>) {
             let _ = ahead.string(text.len());
             out.extend_from_slice(text.get(start..ahead.at).unwrap_or_default());
         } else {
-            ahead.pass(1);
+            ahead.at = start.saturating_add(1);
             if !is_space(byte) {
                 out.push(byte);
             }
@@ -486,9 +517,9 @@ impl<'de> DeserializeSeed<'de> for Value<'_, 'de, '_> {
     type Value = ();
 
     fn deserialize<D: de::Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        let shape = self.0.before_value().map_err(|refused| self.0.stop(refused))?;
+        self.0.before_value().map_err(|refused| self.0.stop(refused))?;
         let value = <&RawValue>::deserialize(json)?;
-        self.0.push_value(value.get(), shape).map_err(|refused| self.0.stop(refused))
+        self.0.push_value(value.get()).map_err(|refused| self.0.stop(refused))
     }
 }
 

@@ -63,16 +63,6 @@ impl<'n> Selection<'n> {
         }
     }
 
-    /// How many values were asked for, repeats included.
-    pub fn len(&self) -> usize {
-        self.names.len().max(self.asked.len())
-    }
-
-    /// Whether the name is one of them.
-    pub fn contains(&self, name: &[u8]) -> bool {
-        self.place(name).is_some()
-    }
-
     fn place(&self, name: &[u8]) -> Option<usize> {
         if self.names.len() <= FEW {
             return self.names.iter().position(|n| *n == name);
@@ -238,7 +228,6 @@ mod tests {
                 wanted = naive_first(&wanted);
             }
             let selection = Selection::of(wanted.clone());
-            prop_assert_eq!(selection.len(), wanted.len());
             let values: Vec<_> = wanted.iter().map(|name| fields.get(name)).collect();
             prop_assert_eq!(selection.values(fields), values);
             let first = naive_first(&wanted);
@@ -247,9 +236,6 @@ mod tests {
             prop_assert_eq!(selection.present(fields), present);
             let there: Vec<_> = first.iter().copied().filter(|name| fields.get(name).is_some()).collect();
             prop_assert_eq!(selection.present_names(fields), there);
-            for field in fields.iter() {
-                prop_assert_eq!(selection.contains(field.name), wanted.contains(&field.name));
-            }
         }
 
         #[test]
@@ -272,8 +258,8 @@ mod tests {
         let selection = Selection::of(names.iter().map(Vec::as_slice).collect());
         let fields =
             Fields::of(&[Field::raw(&names[70_000], b"b"), Field::raw(&names[3], b"a"), Field::raw(b"x", b"")]);
-        // Each of these would be a walk over 100,000 names: hours rather than a moment.
-        for _ in 0..100_000 {
+        // Each of these would be a walk over 100,000 names: minutes rather than a moment.
+        for _ in 0..10_000 {
             let found: Vec<_> = selection.present(fields.view()).into_iter().map(|(at, f)| (at, f.value)).collect();
             assert_eq!(found, [(3, &b"a"[..]), (70_000, b"b")]);
         }
