@@ -3,10 +3,10 @@
 use super::args::{check_user, is, once, Args};
 use super::read::{reply_fields, reply_meta, META};
 use crate::keyspace::{Access, Call, Error, Handler, Key, OwnedName, Permission, Result, Wanted};
+use crate::session::selection::Selection;
 use crate::session::{Millis, Session};
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::HashSet;
 
 /// `SESSION.BYUSER user [WITHMETA] [FIELDS n field …] [LIMIT offset count]`
 pub struct ByUser;
@@ -14,7 +14,7 @@ pub struct ByUser;
 #[derive(Default)]
 struct Request<'c> {
     meta: Option<()>,
-    fields: Option<Vec<&'c [u8]>>,
+    fields: Option<Selection<'c>>,
     limit: Option<(usize, usize)>,
 }
 
@@ -28,7 +28,7 @@ impl Handler for ByUser {
             if is(option, "WITHMETA") {
                 once(&mut request.meta, ())?;
             } else if is(option, "FIELDS") {
-                once(&mut request.fields, distinct(args.counted("numfields")?))?;
+                once(&mut request.fields, Selection::of(args.counted("numfields")?))?;
             } else if is(option, "LIMIT") {
                 once(&mut request.limit, limit(&mut args)?)?;
             } else {
@@ -64,13 +64,6 @@ fn copy(key: &Key<'_>, room: &Cell<usize>) -> Option<Box<[u8]>> {
     let record = key.record()?;
     room.set(room.get().checked_sub(record.len())?);
     Some(record.into())
-}
-
-/// A map has a field once, however often it was asked for.
-fn distinct(mut names: Vec<&[u8]>) -> Vec<&[u8]> {
-    let mut seen = HashSet::new();
-    names.retain(|name| seen.insert(*name));
-    names
 }
 
 /// `LIMIT offset count`; a negative count means all, as in `ZRANGEBYSCORE`.
@@ -129,10 +122,10 @@ fn reply_sessions(call: &Call<'_>, request: &Request<'_>, sessions: Vec<(&[u8], 
         if request.meta.is_some() {
             reply_meta(call, session);
         }
-        if let Some(names) = &request.fields {
-            let present: Vec<_> = session.fields.get_all(names).into_iter().flatten().collect();
+        if let Some(selection) = &request.fields {
+            let present = selection.present(session.fields);
             call.bulk(b"data");
-            reply_fields(call, present.len(), present.into_iter());
+            reply_fields(call, present.len(), present.into_iter().map(|(_, field)| field));
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The options that the writing commands share: user, times, a cap on sessions, and data.
 
 use super::args::{is, once, Args, Times};
+use crate::config;
 use crate::info::{self, Counter};
 use crate::keyspace::{printable, Access, Call, Error, Event, Key, Name, Permission, Result};
-use crate::session::json::{self, Member};
+use crate::session::json::{self, Refused, Room};
 use crate::session::limit::{Cap, Full, Other, Policy};
+use crate::session::selection::Selection;
 use crate::session::slot::slot_of;
-use crate::session::write::{Condition, Write};
-use crate::session::{Field, Fields, UserChange};
+use crate::session::write::{Condition, Refusal, Write};
+use crate::session::{Fields, UserChange};
 
 /// What a writing command was asked for beside its keys.
 pub struct Options<'c> {
@@ -85,8 +87,8 @@ impl<'c> Options<'c> {
     /// Checks what no option can see alone.
     pub fn check(&self) -> Result<()> {
         let (Some(removed), Some(fields)) = (&self.removed, &self.fields) else { return Ok(()) };
-        match removed.iter().zip(fields.view().get_all(removed)).find(|(_, set)| set.is_some()) {
-            Some((name, _)) => Err(Error::text(format!("ERR field '{}' is both set and unset", printable(name)))),
+        match Selection::of(removed.clone()).present_names(fields.view()).first() {
+            Some(name) => Err(Error::text(format!("ERR field '{}' is both set and unset", printable(name)))),
             None => Ok(()),
         }
     }
@@ -128,9 +130,15 @@ fn cap(args: &mut Args<'_>) -> Result<Cap> {
 }
 
 fn json_fields(text: &[u8]) -> Result<Fields> {
-    let members = json::parse_object(text).map_err(|why| Error::text(format!("ERR invalid JSON: {why}")))?;
-    let fields: Vec<Field> = members.iter().map(Member::field).collect();
-    Ok(Fields::of(&fields))
+    let rules = config::rules();
+    let room = Room { max_fields: rules.max_fields, max_bytes: rules.max_bytes };
+    let mut packed = Vec::new();
+    let taken = json::parse_object(text, room, &mut packed).map_err(|refused| match refused {
+        Refused::TooManyFields => Refusal::Fields(room.max_fields).into(),
+        Refused::TooManyBytes => Refusal::Bytes(room.max_bytes).into(),
+        Refused::Malformed(why) => Error::text(format!("ERR invalid JSON: {why}")),
+    })?;
+    Ok(taken.fields(&packed).to_owned())
 }
 
 /// Which sessions must end so that the one that was `before`'s can be `user`'s within the cap, as far as the caller may

@@ -1,7 +1,7 @@
 //! `SESSION.POP`: reads fields and removes them: flash messages, one-time tokens.
 
 use super::read::reply_or_null;
-use super::unset::{remove, Found, Request};
+use super::unset::{remove, Found, Request, Values};
 use crate::keyspace::{Call, Handler, Result};
 
 /// `SESSION.POP key [IFVERSION v] [KEEPTTL] FIELDS n field …`
@@ -13,8 +13,8 @@ impl Handler for Pop {
         let mut key = call.open_session(request.key)?;
         match request.found(key.state(call.now())?)? {
             Found::Missing | Found::Unmet => call.null(),
-            Found::Values(values) => {
-                remove(call, &mut key, &request.options, &request.present(&values))?;
+            Found::Values(Values { names, values }) => {
+                remove(call, &mut key, &request.options, &names)?;
                 call.array(values.len());
                 values.iter().for_each(|value| reply_or_null(call, value.as_deref()));
             }

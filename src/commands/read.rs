@@ -2,6 +2,7 @@
 
 use super::args::{is, once, Args};
 use crate::keyspace::{printable, Call, Error, Result};
+use crate::session::selection::Selection;
 use crate::session::{json, End, Field, FieldsView, Session};
 
 /// `[WITHMETA] [FIELDS n field … | JSON]`.
@@ -12,7 +13,7 @@ pub struct Read<'c> {
 }
 
 enum What<'c> {
-    Fields(Vec<&'c [u8]>),
+    Fields(Selection<'c>),
     Json,
 }
 
@@ -29,7 +30,7 @@ impl<'c> Read<'c> {
         if is(option, "WITHMETA") {
             once(&mut self.meta, ())?;
         } else if is(option, "FIELDS") {
-            once(&mut self.what, What::Fields(args.counted("numfields")?))?;
+            once(&mut self.what, What::Fields(Selection::of(args.counted("numfields")?)))?;
         } else if is(option, "JSON") {
             once(&mut self.what, What::Json)?;
         } else {
@@ -52,10 +53,14 @@ impl<'c> Read<'c> {
         let fields = session.fields;
         match &self.what {
             None => Ok(Data::All(fields)),
-            Some(What::Fields(names)) => Ok(Data::Some(fields.get_all(names))),
-            Some(What::Json) => json::write_object(fields).map(Data::Json).map_err(|name| {
-                Error::text(format!("ERR field '{}' is not UTF-8 text, JSON cannot hold it", printable(name)))
-            }),
+            Some(What::Fields(selection)) => Ok(Data::Some(selection.values(fields))),
+            Some(What::Json) => {
+                let mut text = Vec::new();
+                json::write_object(fields, &mut text).map_err(|name| {
+                    Error::text(format!("ERR field '{}' is not UTF-8 text, JSON cannot hold it", printable(name)))
+                })?;
+                Ok(Data::Json(text))
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use super::args::{is, once, Args};
 use super::options::version;
 use crate::config;
 use crate::keyspace::{Call, Error, Event, Handler, Key, Name, Result};
+use crate::session::selection::Selection;
 use crate::session::write::{Condition, Outcome, Write};
 use crate::session::{Field, FieldsView, State};
 
@@ -19,7 +20,7 @@ impl Handler for Unset {
             Found::Missing if request.options.condition == Condition::None => call.integer(0),
             Found::Missing | Found::Unmet => call.null(),
             Found::Values(values) => {
-                let names = request.present(&values);
+                let names = values.names;
                 remove(call, &mut key, &request.options, &names)?;
                 call.count(names.len());
             }
@@ -61,17 +62,25 @@ pub struct Request<'c> {
     pub key: Name<'c>,
     /// When and how.
     pub options: Options,
-    names: Vec<&'c [u8]>,
+    wanted: Selection<'c>,
 }
 
 /// What such a request finds.
-pub enum Found {
+pub enum Found<'c> {
     /// No session.
     Missing,
     /// One of another version.
     Unmet,
-    /// The values of the named fields.
-    Values(Vec<Option<Vec<u8>>>),
+    /// One with the version that was asked for, if one was.
+    Values(Values<'c>),
+}
+
+/// The named fields of a session.
+pub struct Values<'c> {
+    /// The names of those that are there, each once.
+    pub names: Vec<&'c [u8]>,
+    /// The value of each name as it was asked for.
+    pub values: Vec<Option<Vec<u8>>>,
 }
 
 impl<'c> Request<'c> {
@@ -87,27 +96,23 @@ impl<'c> Request<'c> {
                 return Err(Error::SYNTAX);
             }
         }
-        Ok(Request { key, options, names: names.ok_or(Error::SYNTAX)? })
+        Ok(Request { key, options, wanted: Selection::of(names.ok_or(Error::SYNTAX)?) })
     }
 
     /// Looks the fields up, where the session is there and the version met.
-    pub fn found(&self, state: State<'_>) -> Result<Found> {
+    pub fn found(&self, state: State<'_>) -> Result<Found<'c>> {
         match self.options.write(Vec::new(), FieldsView::default()).target(state)? {
             Some(Some(session)) => {
-                let values = session.fields.get_all(&self.names);
-                Ok(Found::Values(values.into_iter().map(|f| f.map(|f| f.value.to_vec())).collect()))
+                let values = self.wanted.values(session.fields).into_iter();
+                Ok(Found::Values(Values {
+                    names: self.wanted.present_names(session.fields),
+                    values: values.map(|field| field.map(|field| field.value.to_vec())).collect(),
+                }))
             }
             Some(None) => Ok(Found::Missing),
             None if state.live().is_none() => Ok(Found::Missing),
             None => Ok(Found::Unmet),
         }
-    }
-
-    /// The names of the fields that are there, each once.
-    pub fn present(&self, values: &[Option<Vec<u8>>]) -> Vec<&'c [u8]> {
-        let mut seen = std::collections::HashSet::new();
-        let pairs = self.names.iter().zip(values);
-        pairs.filter(|(name, value)| value.is_some() && seen.insert(**name)).map(|(name, _)| *name).collect()
     }
 }
 

@@ -143,15 +143,6 @@ impl<'a> FieldsView<'a> {
         self.iter().find(|f| f.name == name)
     }
 
-    /// The fields of those names, in the order of the names. O(bytes + names).
-    pub fn get_all(&self, names: &[&[u8]]) -> Vec<Option<Field<'a>>> {
-        if names.len() <= FEW {
-            return names.iter().map(|name| self.get(name)).collect();
-        }
-        let all: HashMap<_, _> = self.iter().map(|f| (f.name, f)).collect();
-        names.iter().map(|name| all.get(name).copied()).collect()
-    }
-
     /// The packed entries, as [`FieldsView::decode`] takes them.
     pub fn packed(&self) -> &'a [u8] {
         self.packed
@@ -341,9 +332,6 @@ pub(crate) mod tests {
             prop_assert_eq!(pairs(merged.view()), expected.clone());
             let bytes: usize = expected.iter().map(|(n, v)| n.len() + v.len()).sum();
             prop_assert_eq!(merged.view().size(), bytes);
-            let wanted: Vec<&[u8]> = expected.iter().map(|(n, _)| n.as_slice()).collect();
-            let found: Vec<_> = merged.view().get_all(&wanted).into_iter().map(|f| f.unwrap().value.to_vec()).collect();
-            prop_assert_eq!(found, expected.iter().map(|(_, v)| v.clone()).collect::<Vec<_>>());
         }
 
         #[test]

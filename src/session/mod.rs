@@ -14,6 +14,7 @@ pub mod limit;
 mod order;
 pub mod packed_key;
 pub mod record;
+pub mod selection;
 pub mod slot;
 mod table;
 pub mod time;
