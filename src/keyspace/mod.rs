@@ -32,7 +32,6 @@ pub use call::{entry, Call, Handler};
 pub use error::{printable, Error, Result};
 pub use events::Event;
 pub use key::{change_of, Access, Key};
-pub use load::load;
 pub use name::{Name, OwnedName};
 pub use register::{Arg, ArgKind, KeyRange, KeyUse, Spec};
 pub use topology::Wanted;
