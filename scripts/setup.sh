@@ -30,7 +30,7 @@ need() { # need <variable> <program> <usual program> <package>
 }
 need REDIS_SERVER "${REDIS_SERVER:-redis-server}" redis-server redis-server
 need REDIS_CLI "${REDIS_CLI:-redis-cli}" redis-cli redis-tools
-[[ " ${missing[*]} " != *" redis-server "* ]] || fresh_server=yes
+[[ " ${missing[*]:-} " != *" redis-server "* ]] || fresh_server=yes
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
