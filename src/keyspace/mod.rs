@@ -22,6 +22,7 @@ mod name;
 mod register;
 mod reply;
 mod report;
+mod rules;
 mod server;
 mod topology;
 mod users;

@@ -8,6 +8,7 @@ use redis_module::raw;
 use std::ffi::{c_int, CStr};
 use std::io::{Error, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering::Relaxed};
+use std::sync::OnceLock;
 
 /// Flags with which a key is opened to be looked at: nothing of it is touched, counted, notified or expired. 0 on servers
 /// before 7.2, which know no such flags.
@@ -71,6 +72,32 @@ fn has_command(ctx: *mut raw::RedisModuleCtx, name: &CStr) -> bool {
     // SAFETY: the context is that of the module being loaded; "" takes no arguments, and the reply is ours.
     let reply = unsafe { CallReply::adopt(api!(RedisModule_Call(ctx, name.as_ptr(), c"".as_ptr()))) };
     reply.is_some() || Error::last_os_error().kind() != ErrorKind::NotFound
+}
+
+/// Judges a user, a command with its arguments, and a database; the last argument is for a reason, and may be null.
+pub type CheckPermissions = unsafe extern "C" fn(
+    *mut raw::RedisModuleUser,
+    *mut *mut raw::RedisModuleString,
+    c_int,
+    c_int,
+    *mut c_int,
+) -> c_int;
+
+/// See [`check_permissions`].
+static CHECK_PERMISSIONS: OnceLock<Option<CheckPermissions>> = OnceLock::new();
+
+/// The server's judgement of commands by database, where it has one (Valkey 9.1; the crate does not know it).
+pub fn check_permissions() -> Option<CheckPermissions> {
+    *CHECK_PERMISSIONS.get_or_init(|| {
+        let mut function: Option<CheckPermissions> = None;
+        // SAFETY: the crate filled the static at load; the server writes the address of a function of that name and type,
+        // or nothing.
+        unsafe {
+            let get = raw::RedisModule_GetApi?;
+            get(c"RedisModule_ACLCheckPermissions".as_ptr(), (&raw mut function).cast());
+        }
+        function
+    })
 }
 
 /// The command that ends a key on replicas and in the AOF.
