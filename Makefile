@@ -36,9 +36,11 @@ cluster-stop: ## ends it, and removes its data
 
 test: build ## runs every test
 	cargo build --release --locked --features inject-panics --target-dir target/inject
+	cargo build --locked --example meddler
 	cargo test --locked
 
 test-servers: build ## runs every test on a server of each other minor version, unpacked in build/servers
+	cargo build --locked --example meddler
 	scripts/test-servers.sh
 
 soak: build ## a million random operations against the model (MODEL_OPS for another number)

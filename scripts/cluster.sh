@@ -26,6 +26,7 @@ stop() {
 start() {
     local module nodes=() n
     module=$(realpath "$1")
+    scripts/check-server.sh "$server"
     if compgen -G "$base/*/pid" >/dev/null; then
         echo "A cluster is running. End it first: make cluster-stop" >&2
         exit 1

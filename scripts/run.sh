@@ -5,6 +5,7 @@ port=${PORT:-6379}
 module=$(realpath "$1")
 cd "$(dirname "$0")/.."
 
+scripts/check-server.sh "${REDIS_SERVER:-redis-server}"
 if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
     echo "Port $port is taken. Choose another: make run PORT=$((port + 1))" >&2
     exit 1

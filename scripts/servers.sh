@@ -4,6 +4,7 @@
 #
 #   gate      bookworm-backports (Valkey 8.0), trixie (Redis 8.0, Valkey 8.1)
 #   newest    forky, experimental (whatever is there; Redis 8.6 and Valkey 9.1 when this was written)
+#   too old   bullseye (Redis 6.0), which tests/loading.rs shows to survive the module; only where it is asked for
 #
 # The programs are wrappers with absolute paths in them, in build/servers/<suite>/: they work where they were made.
 set -euo pipefail
@@ -49,6 +50,11 @@ unpack() { # unpack <suite>
     loader=$(find "$dir/root" -name 'ld-linux-*.so.*' | head -n 1)
     libraries=$(find "$dir/root" -name 'libc.so.6' -printf '%h\n' | sort -u | paste -sd :)
     libraries=$libraries:$(find "$dir/root/usr/lib" -maxdepth 1 -type d -name '*-linux-gnu*' | paste -sd :)
+    if [ "$suite" = bullseye ]; then
+        # A module that was built here asks for this machine's C library, and an older suite's server is content with it.
+        loader=$(compgen -G '/lib*/ld-linux*.so.*' | head -n 1)
+        libraries=$(compgen -G '/lib/*-linux-gnu*' | paste -sd :):$(compgen -G '/usr/lib/*-linux-gnu*' | paste -sd :):$libraries
+    fi
     for program in redis-server redis-cli valkey-server valkey-cli; do
         [ -e "$dir/root/usr/bin/$program" ] || [ -L "$dir/root/usr/bin/$program" ] || continue
         # The server looks at the name that it was called by: redis-server is a link to a program of several uses.

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building and running the module needs and this machine lacks: a C compiler, libclang (the bindings to the
-# server's API are generated with it) and a Redis server with its client. Does nothing where all is there.
+# server's API are generated with it) and a Redis server with its client. Does nothing where all is there. A server or a
+# client that was asked for by name (REDIS_SERVER, REDIS_CLI) is not looked for elsewhere: where it is missing, that is an
+# error.
 set -euo pipefail
 
 command -v cargo >/dev/null || {
@@ -18,8 +20,17 @@ missing=()
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 have_libclang || missing+=(libclang-dev)
 fresh_server=
-command -v "${REDIS_SERVER:-redis-server}" >/dev/null || { missing+=(redis-server) && fresh_server=yes; }
-command -v "${REDIS_CLI:-redis-cli}" >/dev/null || missing+=(redis-tools)
+need() { # need <variable> <program> <usual program> <package>
+    command -v "$2" >/dev/null && return
+    if [ "$2" != "$3" ]; then
+        echo "There is no $2, which $1 names" >&2
+        exit 1
+    fi
+    missing+=("$4")
+}
+need REDIS_SERVER "${REDIS_SERVER:-redis-server}" redis-server redis-server
+need REDIS_CLI "${REDIS_CLI:-redis-cli}" redis-cli redis-tools
+[[ " ${missing[*]:-} " != *" redis-server "* ]] || fresh_server=yes
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if ! command -v apt-get >/dev/null; then

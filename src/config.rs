@@ -6,36 +6,30 @@ use crate::session::id::IdFormat;
 use crate::session::time::MAX_TIMEOUT;
 use crate::session::write::Rules;
 use crate::session::{caps, End, Millis};
-use redis_module::configuration::{ConfigurationContext, ConfigurationValue, EnumConfigurationValue};
-use redis_module::RedisError;
+use redis_module::configuration::{
+    register_enum_configuration, register_i64_configuration, ConfigurationContext, ConfigurationFlags,
+    ConfigurationValue, EnumConfigurationValue,
+};
+use redis_module::{Context, RedisError};
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::Relaxed};
 
-/// What a setting holds until the server has set it for the first time.
-const UNSET: i64 = i64::MIN;
-
 /// An integer with a range.
-pub struct Setting {
+struct Setting {
     name: &'static str,
     value: AtomicI64,
     /// What it is until it is set.
-    pub default: i64,
-    /// The least that it may be.
-    pub min: i64,
-    /// The most that it may be.
-    pub max: i64,
+    default: i64,
+    min: i64,
+    max: i64,
 }
 
 impl Setting {
     const fn new(name: &'static str, default: i64, min: i64, max: i64) -> Self {
-        Setting { name, value: AtomicI64::new(UNSET), default, min, max }
+        Setting { name, value: AtomicI64::new(default), default, min, max }
     }
 
     fn get(&self) -> i64 {
         self.value.load(Relaxed)
-    }
-
-    fn is_set(&self) -> bool {
-        self.get() != UNSET
     }
 
     fn check(&self, value: i64) -> Result<(), String> {
@@ -60,34 +54,32 @@ impl ConfigurationValue<i64> for Setting {
 }
 
 /// `session.default-timeout`: the idle timeout of a new session, in seconds; 0 for none.
-pub static DEFAULT_TIMEOUT: Setting = Setting::new("default-timeout", 1800, 0, MAX_TIMEOUT / 1000);
+static DEFAULT_TIMEOUT: Setting = Setting::new("default-timeout", 1800, 0, MAX_TIMEOUT / 1000);
 /// `session.default-lifetime`: the lifetime of a new session, in seconds; 0 for none.
-pub static DEFAULT_LIFETIME: Setting = Setting::new("default-lifetime", 0, 0, MAX_TIMEOUT / 1000);
+static DEFAULT_LIFETIME: Setting = Setting::new("default-lifetime", 0, 0, MAX_TIMEOUT / 1000);
 /// `session.touch-interval-ms`: a session touched less than this long ago is left as it is.
-pub static TOUCH_INTERVAL: Setting = Setting::new("touch-interval-ms", 0, 0, MAX_TIMEOUT);
+static TOUCH_INTERVAL: Setting = Setting::new("touch-interval-ms", 0, 0, MAX_TIMEOUT);
 /// `session.max-fields`: the most fields that a write may leave in a session.
-pub static MAX_FIELDS: Setting = Setting::new("max-fields", 1024, 1, caps::FIELDS as i64);
+static MAX_FIELDS: Setting = Setting::new("max-fields", 1024, 1, caps::FIELDS as i64);
 /// `session.max-bytes`: the most bytes of names and values that a write may leave in a session.
-pub static MAX_BYTES: Setting = Setting::new("max-bytes", 1024 * 1024, 1, caps::BYTES as i64);
+static MAX_BYTES: Setting = Setting::new("max-bytes", 1024 * 1024, 1, caps::BYTES as i64);
 
 /// All of them.
 static NUMBERS: [&Setting; 5] = [&DEFAULT_TIMEOUT, &DEFAULT_LIFETIME, &TOUCH_INTERVAL, &MAX_FIELDS, &MAX_BYTES];
 
 /// `session.id-format`.
-pub static ID_FORMAT: IdSetting = IdSetting(AtomicI32::new(IdChoice::UNSET.0));
+static ID_FORMAT: IdSetting = IdSetting(AtomicI32::new(IdChoice::UUID.0));
 const ID_FORMAT_NAME: &str = "id-format";
 
 /// The setting behind [`ID_FORMAT`].
-pub struct IdSetting(AtomicI32);
+struct IdSetting(AtomicI32);
 
 /// A choice of an id format as the server knows it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct IdChoice(i32);
+struct IdChoice(i32);
 
 impl IdChoice {
-    const UNSET: Self = IdChoice(-1);
-    /// `uuid`, the default.
-    pub const UUID: Self = IdChoice(0);
+    const UUID: Self = IdChoice(0);
     const TOKEN: Self = IdChoice(1);
 }
 
@@ -152,41 +144,58 @@ pub fn touch_interval() -> Millis {
 }
 
 /// Checks the arguments of `loadmodule`: pairs of a setting's name and its value, each name once. (They become the
-/// settings' defaults, which the server does not check.)
-pub fn check_args(args: &[String]) -> Result<(), String> {
-    let mut seen = Vec::new();
+/// settings' defaults, which the server does not check.) Nothing is registered yet, so that a refusal leaves no trace.
+pub fn check_args(args: &[String]) -> Result<Defaults, String> {
+    let mut given: Vec<Given> = Vec::new();
     for pair in args.chunks(2) {
-        let [name, value] = pair else { return Err(format!("argument {pair:?} has no value")) };
-        if seen.contains(&name) {
-            return Err(format!("argument {name:?} is given twice"));
+        let [name, value] = pair else { return Err(format!("{}: an argument without a value", pair.concat())) };
+        let arg = check_arg(name, value).map_err(|why| format!("{name} {value}: {why}"))?;
+        if given.iter().any(|before| before.name == arg.name) {
+            return Err(format!("{name} {value}: given twice"));
         }
-        seen.push(name);
-        check_arg(name, value).map_err(|why| format!("{name} {value}: {why}"))?;
+        given.push(arg);
     }
-    Ok(())
+    Ok(Defaults(given))
 }
 
-fn check_arg(name: &str, value: &str) -> Result<(), String> {
+/// What the arguments of `loadmodule` say, checked.
+pub struct Defaults(Vec<Given>);
+
+/// An argument: a setting, and its value as the server keeps it.
+struct Given {
+    name: &'static str,
+    value: i64,
+}
+
+fn check_arg(name: &str, value: &str) -> Result<Given, String> {
     if name == ID_FORMAT_NAME {
-        let names = IdChoice::UUID.get_options().0;
-        return if names.iter().any(|n| n == value) { Ok(()) } else { Err("argument must be uuid or token".into()) };
+        let (names, values) = IdChoice::UUID.get_options();
+        let value = names.iter().zip(values).find(|(name, _)| *name == value).map(|(_, choice)| choice.into());
+        return value.map(|value| Given { name: ID_FORMAT_NAME, value }).ok_or("neither uuid nor token".into());
     }
-    match NUMBERS.iter().find(|setting| setting.name == name) {
-        Some(setting) => setting.check(value.parse().map_err(|_| "argument is not an integer")?),
-        None => {
-            let names: Vec<_> = NUMBERS.iter().map(|setting| setting.name).chain([ID_FORMAT_NAME]).collect();
-            Err(format!("no such setting; the arguments are {}, each with a value", names.join(", ")))
-        }
-    }
+    let Some(setting) = NUMBERS.iter().find(|setting| setting.name == name) else {
+        let names: Vec<_> = NUMBERS.iter().map(|setting| setting.name).chain([ID_FORMAT_NAME]).collect();
+        return Err(format!("no such argument; they are {}, each with a value", names.join(", ")));
+    };
+    let value = value.parse().map_err(|_| "not an integer")?;
+    setting.check(value)?;
+    Ok(Given { name: setting.name, value })
 }
 
-/// Checks that the server has set every setting, if only to its default. It stops at the first value that it refuses, and
-/// the crate does not tell; a module that loads all the same is then unloaded, which crashes some servers.
-pub fn check_all_set() -> Result<(), String> {
-    if NUMBERS.iter().all(|setting| setting.is_set()) && ID_FORMAT.0.load(Relaxed) != IdChoice::UNSET.0 {
-        Ok(())
-    } else {
-        Err("a value of a session.* setting is refused, the line before says which".into())
+impl Defaults {
+    fn of(&self, name: &str, otherwise: i64) -> i64 {
+        self.0.iter().find(|given| given.name == name).map_or(otherwise, |given| given.value)
+    }
+
+    /// Tells the server of every setting. It sets them when it is told to load the configuration.
+    pub fn register(&self, ctx: &Context) {
+        let flags = || ConfigurationFlags::DEFAULT;
+        for setting in NUMBERS {
+            let default = self.of(setting.name, setting.default);
+            register_i64_configuration(ctx, setting.name, setting, default, setting.min, setting.max, flags(), None);
+        }
+        let default = i32::try_from(self.of(ID_FORMAT_NAME, 0)).map_or(IdChoice::UUID, IdChoice);
+        register_enum_configuration(ctx, ID_FORMAT_NAME, &ID_FORMAT, default, flags(), None);
     }
 }
 
@@ -196,14 +205,14 @@ mod tests {
 
     #[test]
     fn arguments_are_pairs_of_known_names() {
-        let check = |args: &[&str]| check_args(&args.iter().map(|a| a.to_string()).collect::<Vec<_>>());
+        let check = |args: &[&str]| check_args(&args.iter().map(|a| a.to_string()).collect::<Vec<_>>()).map(|_| ());
         assert!(check(&[]).is_ok());
         assert!(check(&["default-timeout", "60", "id-format", "token"]).is_ok());
-        assert!(check(&["default-timeout"]).unwrap_err().contains("no value"));
+        assert!(check(&["default-timeout"]).unwrap_err().contains("default-timeout: an argument without a value"));
         assert!(check(&["timeout", "60"]).unwrap_err().contains("default-timeout, default-lifetime"));
         assert!(check(&["default-timeout", "-1"]).unwrap_err().contains("between 0 and 315360000"));
-        assert!(check(&["max-fields", "many"]).unwrap_err().contains("max-fields many: argument is not an integer"));
-        assert!(check(&["id-format", "guid"]).unwrap_err().contains("uuid or token"));
+        assert!(check(&["max-fields", "many"]).unwrap_err().contains("max-fields many: not an integer"));
+        assert!(check(&["id-format", "guid"]).unwrap_err().contains("neither uuid nor token"));
         assert!(check(&["max-fields", "1", "max-fields", "2"]).unwrap_err().contains("twice"));
     }
 }

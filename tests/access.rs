@@ -172,3 +172,142 @@ fn commands_have_categories_where_the_server_has_them_for_modules() {
         assert_eq!(info.contains("@dangerous"), dangerous, "{info}");
     }
 }
+
+#[test]
+fn a_parenthesis_in_a_pattern_is_no_selector() {
+    let mut s = two_apps();
+    for (name, patterns, count) in [
+        ("channels", "~* &news(1) resetchannels &(news)", "3"),
+        ("keys", "~one:* ~(two) ~a(b &*", "2"),
+        ("both", "%R~two:* %W~(x) &(1", "1"),
+    ] {
+        let mut client = user(&mut s, name, &format!("{patterns} -@all +session.byuser +session.count"));
+        client.says("SESSION.COUNT alice", count);
+        assert_eq!(client.say("SESSION.BYUSER alice").matches(':').count().to_string(), count, "{name}");
+    }
+}
+
+#[test]
+fn who_may_run_a_command_by_name_alone_sees_what_the_same_rules_give_it() {
+    let mut s = two_apps();
+    let mut client = user(&mut s, "named", "~one:* -@all +session.byuser (~cache:* +get) (~two:* +session.count)");
+    client.says("SESSION.COUNT alice", "1");
+    assert!(client.say("SESSION.BYUSER alice").contains("one:a"));
+    assert!(!client.say("SESSION.BYUSER alice").contains("two:c"));
+    let mut both = user(&mut s, "both", "%R~one:* -@all +session.revoke (%W~two:* +session.revoke) (~* +get)");
+    both.says("SESSION.REVOKE alice", "1");
+    s.says("SESSION.COUNT alice", "2");
+    // Rules may be for one first argument.
+    let mut first = user(&mut s, "first", "~none +ping (~one:* +session.count|alice)");
+    if !first.say("SESSION.COUNT alice").starts_with("NOPERM") {
+        first.says("SESSION.COUNT alice", "2");
+    }
+}
+
+#[test]
+fn a_cap_counts_the_keys_of_every_selector_that_allows_the_command() {
+    let mut s = two_apps();
+    let mut client = user(&mut s, "capped", "~one:* +session.set (~two:* +session.set) (~three:* +session.get)");
+    s.says("SESSION.SET three:e USER alice", "1");
+    client.says("SESSION.SET one:a MAXSESSIONS 3 REJECT FIELDS 1 x y USER alice", "2");
+    assert!(client.say("SESSION.SET one:f MAXSESSIONS 3 REJECT USER alice").starts_with("SESSIONLIMIT"));
+    client.says("SESSION.SET one:a USER alice MAXSESSIONS 1 OLDEST", "3");
+    let left = s.say("SESSION.BYUSER alice");
+    assert!(left.contains("one:a") && left.contains("three:e") && !left.contains("one:b"), "{left}");
+    assert!(!left.contains("two:c"), "{left}");
+}
+
+#[test]
+fn what_an_acl_change_gives_and_takes_holds_at_once() {
+    let mut s = two_apps();
+    let mut client = user(&mut s, "changing", "~one:* +@all (~two:* +get)");
+    for (rules, count) in [
+        ("clearselectors", "2"),
+        ("(~two:* +session.count)", "3"),
+        ("resetkeys", "1"),
+        ("allkeys", "3"),
+        ("resetkeys clearselectors %R~one:a", "1"),
+    ] {
+        s.says(&format!("ACL SETUSER changing {rules}"), "OK");
+        client.says("SESSION.COUNT alice", count);
+        client.says("EVAL return{redis.call('SESSION.COUNT','alice')} 0", &format!("[{count}]"));
+    }
+}
+
+#[test]
+fn rules_by_database_hold_for_keys_that_the_caller_has_not_named() {
+    let mut s = Server::new();
+    let (version, valkey) = s.version();
+    if !valkey || version < 901 {
+        return; // Others have no such rules.
+    }
+    let mut admin = s.client();
+    for db in ["0", "1", "2"] {
+        admin.says(&format!("SELECT {db}"), "OK");
+        admin.says("SESSION.SET one:a USER alice", "1");
+        admin.says("SESSION.SET two:b USER alice", "1");
+    }
+    // All keys in database 0, in database 1 only some; the rules of a selector are good for its database alone.
+    let mut client = user(&mut s, "by-db", "db=0 ~* +@all (db=1 ~one:* +@all)");
+    client.says("SESSION.COUNT alice", "2");
+    client.says("SELECT 1", "OK");
+    client.says("SESSION.COUNT alice", "1");
+    client.says("SESSION.BYUSER alice", "[one:a]");
+    client.says("EVAL return{redis.call('SESSION.COUNT','alice')} 0", "[1]");
+    assert!(client.say("SESSION.NEW PREFIX two: USER alice").starts_with("NOPERM"));
+    client.says("SESSION.SET one:a USER alice MAXSESSIONS 1 OLDEST", "2");
+    client.says("SESSION.REVOKE alice", "1");
+    admin.says("SELECT 1", "OK");
+    admin.says("SESSION.BYUSER alice", "[two:b]");
+    client.says("SELECT 0", "OK");
+    client.says("SESSION.REVOKE alice", "2");
+    // Without selectors.
+    let mut plain = user(&mut s, "plain", "db=2 ~* +@all");
+    plain.says("SELECT 2", "OK");
+    plain.says("SESSION.COUNT alice", "2");
+    assert!(plain.say("SESSION.NEW PREFIX two:").starts_with("two:"));
+    plain.says("SESSION.REVOKE alice", "2");
+    assert!(plain.say("SELECT 1").starts_with("NOPERM"));
+}
+
+/// A server in which these commands are taken away, with users of these rules.
+fn without(commands: &[&str], users: &[(&str, &str)]) -> Server {
+    let gone = commands.iter().map(|command| format!("rename-command {command} \"\""));
+    let users = users.iter().map(|(name, rules)| format!("user {name} on >secret ~* &* {rules}"));
+    let lines: Vec<String> = gone.chain(users).chain([common::loadmodule("")]).collect();
+    Server::with_conf(&lines.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn where_config_is_renamed_an_operator_is_who_may_do_the_like() {
+    const VERIFIED: &str = "[sessions, 0, indexed, 0, missing, 0, stale, 0, fixed, 0]";
+    for (gone, lesser) in
+        [(&[][..], "+@all -config|set"), (&["CONFIG"], "+@all -acl|setuser"), (&["CONFIG", "ACL"], "+@all -shutdown")]
+    {
+        let mut s = without(gone, &[("operator", "+@all"), ("lesser", lesser)]);
+        for (name, allowed) in [("operator", true), ("lesser", false)] {
+            let mut client = s.client();
+            client.says(&format!("AUTH {name} secret"), "OK");
+            let (verify, apply) = (client.say("SESSION.VERIFY"), client.say("SESSION.APPLY a x"));
+            if allowed {
+                assert!(verify == VERIFIED && apply.contains("payload"), "{gone:?} {verify} {apply}");
+            } else {
+                assert!(verify.starts_with("NOPERM") && apply.starts_with("NOPERM"), "{gone:?} {verify} {apply}");
+            }
+        }
+        s.says("SESSION.VERIFY", VERIFIED);
+    }
+}
+
+#[test]
+fn where_all_that_makes_an_operator_is_renamed_there_is_none() {
+    let mut s = without(&["CONFIG", "ACL", "SHUTDOWN"], &[]);
+    assert!(s.say("SESSION.VERIFY").starts_with("NOPERM"));
+    // What is loaded and replicated is not judged.
+    s.says("SESSION.SET a USER alice FIELDS 1 x y", "1");
+    let mut replica = without(&["CONFIG", "ACL", "SHUTDOWN"], &[]);
+    replica.follow(&mut s);
+    s.says("SESSION.SET a FIELDS 1 x z", "2");
+    replica.catch_up(&mut s);
+    replica.says("SESSION.GET a", "[x, z]");
+}

@@ -3,8 +3,8 @@
 /// Functions that every server since Redis 7.0 has; [`missing`] checks at load that this one does.
 macro_rules! required {
     ($($name:ident)*) => {
-        /// Names that [`api`] accepts.
-        #[allow(non_upper_case_globals)]
+        /// Names that [`api`] accepts. (Some are called by the crate alone, or looked at by hand.)
+        #[allow(non_upper_case_globals, dead_code)]
         pub mod listed {
             $(pub const $name: () = ();)*
         }
@@ -27,18 +27,18 @@ required! {
     RedisModule_ACLCheckCommandPermissions RedisModule_ACLCheckKeyPermissions RedisModule_Call RedisModule_CallReplyArrayElement
     RedisModule_CallReplyInteger RedisModule_CallReplyLength RedisModule_CallReplyStringPtr RedisModule_CallReplyType
     RedisModule_CloseKey
-    RedisModule_CreateCommand RedisModule_CreateDataType RedisModule_CreateString RedisModule_DigestAddStringBuffer
+    RedisModule_CreateCommand RedisModule_CreateDataType RedisModule_CreateModuleUser RedisModule_CreateString RedisModule_DigestAddStringBuffer
     RedisModule_DigestEndSequence RedisModule_EmitAOF RedisModule_Free RedisModule_FreeCallReply RedisModule_FreeModuleUser RedisModule_FreeServerInfo RedisModule_GetServerInfo RedisModule_ServerInfoGetFieldC RedisModule_FreeString
     RedisModule_GetClientId RedisModule_GetClientUserNameById RedisModule_GetCommand RedisModule_GetContextFlags
     RedisModule_GetCurrentUserName RedisModule_GetDbIdFromOptCtx RedisModule_GetKeyNameFromOptCtx
-    RedisModule_GetModuleUserACLString RedisModule_GetModuleUserFromUserName RedisModule_GetSelectedDb RedisModule_InfoAddFieldULongLong RedisModule_InfoAddSection RedisModule_KeyType RedisModule_LoadStringBuffer
+    RedisModule_GetModuleUserACLString RedisModule_GetModuleUserFromUserName RedisModule_GetSelectedDb RedisModule_InfoAddFieldULongLong RedisModule_InfoAddSection RedisModule_KeyType RedisModule_LoadConfigs RedisModule_LoadStringBuffer
     RedisModule_Log RedisModule_Milliseconds RedisModule_ModuleTypeGetType
     RedisModule_ModuleTypeGetValue RedisModule_ModuleTypeReplaceValue RedisModule_ModuleTypeSetValue RedisModule_NotifyKeyspaceEvent RedisModule_OpenKey
-    RedisModule_RegisterInfoFunc RedisModule_Replicate RedisModule_ReplicateVerbatim RedisModule_ReplyWithArray
+    RedisModule_RegisterEnumConfig RedisModule_RegisterInfoFunc RedisModule_RegisterNumericConfig RedisModule_Replicate RedisModule_ReplicateVerbatim RedisModule_ReplyWithArray
     RedisModule_ReplyWithError RedisModule_ReplyWithLongLong RedisModule_ReplyWithMap RedisModule_ReplyWithNull
     RedisModule_ReplyWithSimpleString     RedisModule_ReplyWithStringBuffer RedisModule_SaveStringBuffer RedisModule_Scan RedisModule_ScanCursorCreate
     RedisModule_ScanCursorDestroy RedisModule_SelectDb RedisModule_SetAbsExpire RedisModule_SetCommandInfo
-    RedisModule_SetModuleOptions RedisModule_SignalModifiedKey RedisModule_StringPtrLen
+    RedisModule_SetModuleOptions RedisModule_SetModuleUserACL RedisModule_SignalModifiedKey RedisModule_StringPtrLen
     RedisModule_SubscribeToKeyspaceEvents RedisModule_SubscribeToServerEvent RedisModule_UnlinkKey
     RedisModule_WrongArity
 }

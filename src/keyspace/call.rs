@@ -102,7 +102,7 @@ impl<'c> Call<'c> {
     /// Passes this command on to replicas and the AOF as it came.
     pub fn replicate_verbatim(&self) {
         // SAFETY: the context is that of the running command.
-        unsafe { api!(RedisModule_ReplicateVerbatim(self.ctx)) };
+        server::check_sent(unsafe { api!(RedisModule_ReplicateVerbatim(self.ctx)) });
     }
 
     /// What the server says of this command and of itself: the same all through it.

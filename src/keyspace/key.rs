@@ -203,16 +203,20 @@ impl<'c> Key<'c> {
     fn replicate(&self, payload: &[u8]) {
         let (name, start, len) = (self.name.raw(), payload.as_ptr().cast::<c_char>(), payload.len());
         // SAFETY: the context is that of the running command; "sb" takes a string and a buffer with its length.
-        unsafe { api!(RedisModule_Replicate(self.ctx, c"SESSION.APPLY".as_ptr(), c"sb".as_ptr(), name, start, len)) };
+        let sent = unsafe {
+            api!(RedisModule_Replicate(self.ctx, c"SESSION.APPLY".as_ptr(), c"sb".as_ptr(), name, start, len))
+        };
+        server::check_sent(sent);
     }
 
     /// Ends whatever is at this key, here and on replicas and in the AOF. (The index follows by the type's `unlink`.)
     pub fn end(&mut self) {
         // SAFETY: the handle is open for writing; the context is that of the running command; "s" takes a string.
-        unsafe {
+        let sent = unsafe {
             api!(RedisModule_UnlinkKey(self.handle));
-            api!(RedisModule_Replicate(self.ctx, c"DEL".as_ptr(), c"s".as_ptr(), self.name.raw()));
-        }
+            api!(RedisModule_Replicate(self.ctx, server::deletion().as_ptr(), c"s".as_ptr(), self.name.raw()))
+        };
+        server::check_sent(sent);
         self.modified();
         self.notify(Event::Deleted);
     }
