@@ -1,44 +1,47 @@
 //! `SESSION.ADJUST`: changes a session's own timeouts.
 
-use super::args::{Args, Times};
-use super::options::end;
+use super::args::{Args, Token};
+use super::options::{take_times, TIMES};
+use super::touch::retime;
 use crate::config;
-use crate::keyspace::{Call, Error, Event, Handler, Result};
-use crate::session::write::{Condition, Outcome, Write};
+use crate::keyspace::{Call, Handler, Reply, Result};
+use crate::session::time::TimesChange;
+use crate::session::write::Refusal;
+use crate::session::State;
 
 /// `SESSION.ADJUST key seconds` or `SESSION.ADJUST key times`
 pub struct Adjust;
 
 impl Handler for Adjust {
-    fn run(call: &Call<'_>) -> Result<()> {
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
         let mut args = Args::of(call);
         let name = args.first()?;
-        let mut times = Times::of("session.adjust");
-        let bare = call.arg(2).filter(|_| call.arg_count() == 3);
-        if bare.is_some_and(|arg| arg.bytes().first().is_some_and(|c| c.is_ascii_digit() || *c == b'-')) {
-            times.take_seconds(&mut args)?;
+        let mut times = TimesChange::default();
+        if is_bare_number(call) {
+            times.idle = Some(args.idle(Token::Ex)?);
         }
-        while let Some(option) = args.next() {
-            if !times.take(option.bytes(), &mut args)? {
-                return Err(Error::SYNTAX);
-            }
+        while let Some(option) = args.option(TIMES)? {
+            take_times(&mut times, option, &mut args)?;
         }
-        let mut key = call.open_session(name)?;
-        let state = key.state(call.now())?;
-        let write = Write { condition: Condition::Exists, times: times.change(), ..Write::default() };
-        match write.decide(state, &config::rules(), call.now())? {
-            Outcome::Unmet => call.integer(0),
-            Outcome::End(_) => {
-                end(&mut key);
-                call.integer(1);
+        let now = call.now();
+        let mut key = call.write(name)?;
+        let touch = match key.state() {
+            State::Missing => {
+                reply.integer(0);
+                return Ok(());
             }
-            Outcome::Change(change) => {
-                key.commit(change)?;
-                key.modified();
-                key.notify(Event::Adjust);
-                call.integer(1);
-            }
-        }
+            State::Frozen(_) => return Err(Refusal::Gone.into()),
+            State::Live(session) => session.touch(&times, config::touch_interval(), now),
+        };
+        retime(&mut key, touch)?;
+        reply.integer(1);
         Ok(())
     }
+}
+
+/// Whether the one argument behind the key begins like a number: then it is seconds, and no option.
+fn is_bare_number(call: &Call<'_>) -> bool {
+    let args = call.args();
+    let first = args.get(2).and_then(|arg| arg.bytes().first().copied());
+    args.len() == 3 && first.is_some_and(|c| c.is_ascii_digit() || c == b'-')
 }

@@ -1,50 +1,50 @@
 //! `SESSION.APPLY`: carries out an effect, on a replica, while a file is loaded, or for a tool that replays one.
 
 use super::args::Args;
-use crate::keyspace::{change_of, Access, Call, Error, Event, Handler, Result};
+use crate::keyspace::{Call, Error, Event, Handler, Reply, Result};
+use crate::session::write::Change;
 use crate::session::{Effect, Session};
 
 /// `SESSION.APPLY key payload`
 pub struct Apply;
 
 impl Handler for Apply {
-    fn run(call: &Call<'_>) -> Result<()> {
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
         let mut args = Args::of(call);
         let (name, payload) = (args.first()?, args.first()?.bytes());
         if !call.caller().may_configure() {
             return Err(Error::text("NOPERM session.apply is for users who may run 'config|set'"));
         }
         let effect = Effect::decode(payload).map_err(|why| Error::text(format!("ERR {why}")))?;
-        let mut key = call.open(name, Access::Write);
-        let session = key.session()?;
+        let mut key = call.write_as_it_stands(name)?;
+        let session = key.session();
         if session.is_none() && !effect.whole {
             return Err(Error::text("ERR no session that this effect could change"));
         }
-        let event = event(&effect, session);
-        let change = change_of(effect, session);
-        if !change.effect.within_caps(change.fields.as_ref()) {
+        let event = event(&effect, session.as_ref());
+        let change = Change::of(effect, session.as_ref());
+        let before = session.map(|s| s.fields).unwrap_or_default();
+        if !change.fields_after(before).within_caps() {
             return Err(Error::text("ERR the session would pass the hard caps"));
         }
-        key.apply(change, payload)?;
+        key.apply(&change)?;
+        key.published(event);
+        drop(key);
         call.replicate_verbatim();
-        if event != Event::Touch {
-            key.modified();
-        }
-        key.notify(event);
-        call.ok();
+        reply.ok();
         Ok(())
     }
 }
 
 /// The event that the command had which caused this effect.
-fn event(effect: &Effect<'_>, session: Option<Session<'_>>) -> Event {
+fn event(effect: &Effect<'_>, session: Option<&Session<'_>>) -> Event {
     let Some(session) = session else { return Event::Set };
-    let (before, after) = (&session.meta, &effect.meta);
-    if before.grace != after.grace {
+    let (before, after) = (&session.times, &effect.times);
+    if effect.snapshot.is_some() && effect.snapshot != session.snapshot {
         Event::Rotate
-    } else if effect.whole || before.version != after.version {
+    } else if effect.whole || session.version != effect.version {
         Event::Set
-    } else if (before.times.idle, before.times.end) != (after.times.idle, after.times.end) {
+    } else if (before.idle, before.end) != (after.idle, after.end) {
         Event::Adjust
     } else {
         Event::Touch

@@ -1,16 +1,15 @@
 //! `SESSION.COUNT`: how many live sessions a user has.
 
 use super::args::{check_user, Args};
-use super::byuser::live;
-use crate::keyspace::{Call, Handler, Result};
+use crate::keyspace::{Call, Handler, Reply, Result};
 
 /// `SESSION.COUNT user`
 pub struct Count;
 
 impl Handler for Count {
-    fn run(call: &Call<'_>) -> Result<()> {
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
         let user = check_user(Args::of(call).first()?.bytes())?;
-        call.count(live(call, user, &call.names_of(user), |_| ())?.len());
+        reply.count(call.count_sessions(user)?);
         Ok(())
     }
 }

@@ -1,23 +1,25 @@
 //! `SESSION.DEL`: ends sessions.
 
-use super::options::end;
-use super::touch::keys;
-use crate::keyspace::{Call, Handler, Result};
+use super::args::Args;
+use super::touch::check_types;
+use crate::keyspace::{Call, Ending, Handler, Reply, Result};
 
 /// `SESSION.DEL key [key …]`
 pub struct Del;
 
 impl Handler for Del {
-    fn run(call: &Call<'_>) -> Result<()> {
-        let mut ended = 0;
-        for name in keys(call)? {
-            let mut key = call.open_session(name)?;
-            if key.session()?.is_some() {
-                end(&mut key);
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
+        check_types(call)?;
+        let (mut args, mut ended) = (Args::of(call), 0);
+        while let Some(name) = args.next() {
+            let mut key = call.write(name)?;
+            // A snapshot of a rotated session ends, too.
+            if key.session().is_some() {
+                key.end(Ending::Command);
                 ended = i64::saturating_add(ended, 1);
             }
         }
-        call.integer(ended);
+        reply.integer(ended);
         Ok(())
     }
 }

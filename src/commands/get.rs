@@ -1,27 +1,27 @@
 //! `SESSION.GET`: reads a session, and changes nothing.
 
 use super::args::Args;
-use super::read::Read;
-use crate::keyspace::{Access, Call, Error, Handler, Result};
+use super::read::{Read, READ};
+use crate::keyspace::{Call, Handler, Look, Reply, Result};
 
-/// `SESSION.GET key [WITHMETA] [FIELDS n field … | JSON]`
+/// `SESSION.GET key [WITHMETA | META n name …] [JSON] [FIELDS n field …]`
 pub struct Get;
 
 impl Handler for Get {
-    fn run(call: &Call<'_>) -> Result<()> {
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
         let mut args = Args::of(call);
         let name = args.first()?;
         let mut read = Read::default();
-        while let Some(option) = args.next() {
-            if !read.take(option.bytes(), &mut args)? {
-                return Err(Error::SYNTAX);
+        while let Some(option) = args.option(READ)? {
+            read.take(option, &mut args)?;
+        }
+        let key = call.read(name, Look::Client)?;
+        match call.state_of(&key).readable() {
+            Some(session) => read.reply(reply, &session),
+            None => {
+                reply.null();
+                Ok(())
             }
         }
-        let key = call.open(name, Access::Read);
-        match key.state(call.now())?.readable() {
-            Some(session) => read.reply(call, session)?,
-            None => call.null(),
-        }
-        Ok(())
     }
 }

@@ -1,33 +1,37 @@
 //! `SESSION.INCRBY`: adds to a counter.
 
 use super::args::Args;
-use super::unset::{set, Options};
-use crate::keyspace::{Call, Error, Handler, Result};
-use crate::session::{Field, FieldsView};
+use super::edit::{set_field, Options, EDIT};
+use crate::keyspace::{Call, Handler, Reply, Result};
+use crate::session::write::incremented;
+use crate::session::{Field, Fields, FieldsView};
 
 /// `SESSION.INCRBY key field n [IFVERSION v] [KEEPTTL]`
 pub struct IncrBy;
 
 impl Handler for IncrBy {
-    fn run(call: &Call<'_>) -> Result<()> {
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
         let mut args = Args::of(call);
         let (name, field, by) = (args.first()?, args.first()?.bytes(), args.integer()?);
         let mut options = Options::default();
-        while let Some(option) = args.next() {
-            if !options.take(option.bytes(), &mut args)? {
-                return Err(Error::SYNTAX);
-            }
+        while let Some(option) = args.option(EDIT)? {
+            options.take(option, &mut args)?;
         }
-        let mut key = call.open_session(name)?;
-        let target = options.write(Vec::new(), FieldsView::default()).target(key.state(call.now())?)?;
+        let now = call.now();
+        let mut key = call.write(name)?;
+        let target = options.write(&[], FieldsView::default()).target(key.state())?;
         let Some(session) = target.flatten() else {
-            call.null();
+            reply.null();
             return Ok(());
         };
-        let (sum, kind) = session.incremented(field, by)?;
+        let (sum, kind) = incremented(session.fields, field, by)?;
         let value = sum.to_string();
-        set(call, &mut key, &options, Field { name: field, value: value.as_bytes(), kind })?;
-        call.integer(sum);
+        let fields = Fields::of(&[Field { name: field, value: value.as_bytes(), kind }]);
+        if set_field(&mut key, &options.write(&[], fields.view()), now)? {
+            reply.integer(sum);
+        } else {
+            reply.null();
+        }
         Ok(())
     }
 }

@@ -1,27 +1,22 @@
 //! `SESSION.INFO`: what a session is, without its data.
 
 use super::args::Args;
-use super::read::{reply_time, reply_times};
-use crate::keyspace::{Access, Call, Handler, Result};
+use super::read::reply_info;
+use crate::keyspace::{Call, Handler, Look, Reply, Result};
 
 /// `SESSION.INFO key`
 pub struct Info;
 
 impl Handler for Info {
-    fn run(call: &Call<'_>) -> Result<()> {
-        let key = call.open(Args::of(call).first()?, Access::Read);
-        let Some(session) = key.state(call.now())?.readable() else {
-            call.null();
-            return Ok(());
-        };
-        let fields = session.fields;
-        call.map(11);
-        reply_times(call, session);
-        call.bulk(b"fields");
-        call.count(fields.len());
-        call.bulk(b"bytes");
-        call.count(fields.size());
-        reply_time(call, "grace", session.meta.grace);
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
+        let key = call.read(Args::of(call).first()?, Look::Client)?;
+        match call.state_of(&key).readable() {
+            Some(session) => {
+                let fields = session.fields;
+                reply_info(reply, &session, &[("fields", fields.len()), ("bytes", fields.size())]);
+            }
+            None => reply.null(),
+        }
         Ok(())
     }
 }

@@ -1,8 +1,10 @@
 //! The commands: each parses its arguments into a typed request, has the pure part decide, applies and replies.
 
 mod args;
+mod edit;
 mod options;
 mod read;
+mod room;
 mod table;
 
 mod adjust;

@@ -1,30 +1,34 @@
 //! `SESSION.NEW`: begins a session under an id of its own.
 
-use super::args::Args;
-use super::options::{end_all, make_room, Options};
+use super::args::{Args, Token, Tokens};
+use super::options::{Options, BEGIN};
+use super::room::{make_room, Room};
 use crate::config;
 use crate::info::{self, Counter};
-use crate::keyspace::{Access, Call, Error, Event, Handler, OwnedName, Permission, Result};
+use crate::keyspace::{Call, Error, Event, Handler, Look, Name, Permission, Reply, Result};
 use crate::session::id;
 use crate::session::slot::hash_tag;
 use crate::session::write::Outcome;
 use crate::session::{caps, State};
 
-/// `SESSION.NEW [PREFIX p] [USER user] times max [FIELDS n field value … | JSON object]`
+/// `SESSION.NEW [PREFIX p] [USER user] times max [FIELDS n field value …] [JSON object]`
 pub struct New;
 
 impl Handler for New {
-    fn run(call: &Call<'_>) -> Result<()> {
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
+        const OPTIONS: Tokens = BEGIN.and(Tokens::of(&[Token::Prefix]));
         let mut args = Args::of(call);
-        let mut options = Options::of("session.new");
-        let mut prefix = None;
-        while let Some(option) = args.next() {
-            if super::args::is(option.bytes(), "PREFIX") {
-                super::args::once(&mut prefix, args.value()?.bytes())?;
-            } else if !options.take_new(option.bytes(), &mut args)? {
-                return Err(Error::SYNTAX);
+        let (mut options, mut prefix) = (Options::default(), None);
+        while let Some(option) = args.option(OPTIONS)? {
+            match option {
+                Token::Prefix => {
+                    let value = args.value()?.bytes();
+                    args.once(&mut prefix, value)?;
+                }
+                option => options.take(option, &mut args)?,
             }
         }
+        options.check()?;
         call.refuse_transaction()?;
         let prefix = prefix.unwrap_or_default();
         if prefix.len() > caps::PREFIX {
@@ -33,33 +37,30 @@ impl Handler for New {
         if call.in_cluster() && options.cap().is_some() && hash_tag(prefix).is_none() {
             return Err(Error::text("ERR MAXSESSIONS needs a PREFIX with a hash tag in cluster mode"));
         }
-        let write = options.write();
-        let outcome = write.decide(State::Missing, &config::rules(), call.now())?;
+        let outcome = options.write().decide(State::Missing, &config::rules(), call.now())?;
         let name = free_name(call, prefix)?;
-        if !call.caller().may(Permission::Write, name.name()) {
+        if !call.caller().may(Permission::Write, name) {
             return Err(Error::text("NOPERM No permissions to access a key"));
         }
         if let Outcome::Change(change) = outcome {
-            let ended = make_room(call, options.cap(), change.effect.user.after(None), None, &[name.name()])?;
-            end_all(call, &ended);
+            if let (Some(cap), Some(user)) = (options.cap(), change.effect.user.after(None)) {
+                make_room(call, &Room { cap, user, joins: true }, &[name])?;
+            }
+            call.write(name)?.commit(change, Event::Set)?;
             info::count(Counter::Created);
-            let mut key = call.open(name.name(), Access::Write);
-            key.commit(change)?;
-            key.modified();
-            key.notify(Event::Set);
         }
-        call.bulk(name.name().bytes());
+        reply.bulk(name.bytes());
         Ok(())
     }
 }
 
 /// A name that nothing has yet. (Random ids do not collide; a key made by hand might.)
-fn free_name(call: &Call<'_>, prefix: &[u8]) -> Result<OwnedName> {
+fn free_name<'c>(call: &mut Call<'c>, prefix: &[u8]) -> Result<Name<'c>> {
     let random = |why| Error::text(format!("ERR no randomness for a session id: {why}"));
     for _ in 0..3 {
         let id = id::generate(config::id_format()).map_err(random)?;
         let name = call.place(prefix, &id)?;
-        if call.open(name.name(), Access::Write).is_empty() {
+        if call.read(name, Look::Peek).is_ok_and(|key| key.session().is_none()) {
             return Ok(name);
         }
     }

@@ -1,112 +1,105 @@
-//! The options that the writing commands share: user, times, a cap on sessions, and data.
+//! The options that the writing commands share: condition, user, times, a cap on sessions, and data.
 
-use super::args::{is, once, Args, Times};
+use super::args::{Args, Token, Tokens};
 use crate::config;
-use crate::info::{self, Counter};
-use crate::keyspace::{printable, Access, Call, Error, Event, Key, Name, Permission, Result};
+use crate::keyspace::{printable, Error, Name, Result};
+use crate::session::buffer::Buffer;
 use crate::session::json::{self, Refused, Room};
-use crate::session::limit::{Cap, Full, Other, Policy};
-use crate::session::selection::Selection;
-use crate::session::slot::slot_of;
-use crate::session::write::{Condition, Refusal, Write};
-use crate::session::{Fields, UserChange};
+use crate::session::limit::{Cap, Policy};
+use crate::session::time::TimesChange;
+use crate::session::write::{Condition, Counts, Refusal, Write};
+use crate::session::{Field, Fields, FieldsView, UserChange};
+
+/// The options of timeouts.
+pub const IDLE: Tokens = Tokens::of(&[Token::Ex, Token::Px, Token::Persist]);
+/// All options of times.
+pub const TIMES: Tokens =
+    IDLE.and(Tokens::of(&[Token::Lifetime, Token::PLifetime, Token::ExAt, Token::PxAt, Token::NoLifetime]));
+/// What a session may begin with.
+pub const BEGIN: Tokens = TIMES.and(Tokens::of(&[Token::User, Token::MaxSessions, Token::Fields, Token::Json]));
+/// What may change of a session that is there.
+pub const CHANGE: Tokens = BEGIN.and(Tokens::of(&[Token::NoUser, Token::Unset, Token::IfVersion, Token::Replace]));
 
 /// What a writing command was asked for beside its keys.
+#[derive(Default)]
 pub struct Options<'c> {
-    times: Times,
+    times: TimesChange,
     user: Option<UserChange<'c>>,
     cap: Option<Cap>,
     condition: Option<Condition>,
     removed: Option<Vec<&'c [u8]>>,
     fields: Option<Fields>,
+    json: Option<Fields>,
     replace: Option<()>,
     keep_ttl: Option<()>,
 }
 
 impl<'c> Options<'c> {
-    /// None given yet, for the command of this name.
-    pub fn of(command: &'static str) -> Self {
-        Options {
-            times: Times::of(command),
-            user: None,
-            cap: None,
-            condition: None,
-            removed: None,
-            fields: None,
-            replace: None,
-            keep_ttl: None,
+    /// Takes an option with its values.
+    pub fn take(&mut self, option: Token, args: &mut Args<'c>) -> Result<()> {
+        match option {
+            Token::Nx => args.once(&mut self.condition, Condition::Missing),
+            Token::Xx => args.once(&mut self.condition, Condition::Exists),
+            Token::IfVersion => {
+                let version = args.unsigned()?;
+                args.once(&mut self.condition, Condition::Version(version))
+            }
+            Token::Replace => args.once(&mut self.replace, ()),
+            Token::KeepTtl => args.once(&mut self.keep_ttl, ()),
+            Token::User => {
+                let user = args.user()?;
+                args.once(&mut self.user, UserChange::Set(user))
+            }
+            Token::NoUser => args.once(&mut self.user, UserChange::Clear),
+            Token::MaxSessions => {
+                let cap = cap(args)?;
+                args.once(&mut self.cap, cap)
+            }
+            Token::Unset => {
+                let names = args.counted("numfields")?;
+                args.once(&mut self.removed, names)
+            }
+            Token::Fields => {
+                let fields = pairs(args)?;
+                args.once(&mut self.fields, fields)
+            }
+            Token::Json => {
+                let fields = json_fields(args.value()?)?;
+                args.once(&mut self.json, fields)
+            }
+            times => take_times(&mut self.times, times, args),
         }
     }
 
-    /// Takes an option of a session that begins: `USER`, times, `MAXSESSIONS`, `FIELDS`, `JSON`. Whether it was one.
-    pub fn take_new(&mut self, option: &[u8], args: &mut Args<'c>) -> Result<bool> {
-        if is(option, "FIELDS") {
-            once(&mut self.fields, args.counted_pairs()?)?;
-        } else if is(option, "USER") {
-            once(&mut self.user, UserChange::Set(args.user()?))?;
-        } else if is(option, "MAXSESSIONS") {
-            once(&mut self.cap, cap(args)?)?;
-        } else if is(option, "JSON") {
-            once(&mut self.fields, json_fields(args.value()?.bytes())?)?;
-        } else {
-            return self.times.take(option, args);
+    /// Puts the data together, which comes by several options: no field may be in two of them.
+    pub fn check(&mut self) -> Result<()> {
+        if let Some(json) = self.json.take() {
+            match &mut self.fields {
+                None => self.fields = Some(json),
+                Some(fields) => fields.append(json.view()).map_err(|name| twice(name, "in FIELDS and in JSON"))?,
+            }
         }
-        Ok(true)
-    }
-
-    /// Takes an option of a session that is there: those above, `NOUSER`, `UNSET`, `IFVERSION`. Whether it was one.
-    pub fn take_change(&mut self, option: &[u8], args: &mut Args<'c>) -> Result<bool> {
-        if is(option, "NOUSER") {
-            once(&mut self.user, UserChange::Clear)?;
-        } else if is(option, "UNSET") {
-            once(&mut self.removed, args.counted("numfields")?)?;
-        } else if is(option, "IFVERSION") {
-            once(&mut self.condition, version(args)?)?;
-        } else {
-            return self.take_new(option, args);
+        if let (Some(removed), Some(fields)) = (&self.removed, &self.fields) {
+            if let Some(name) = fields.first_of(removed) {
+                return Err(twice(name, "both set and unset"));
+            }
         }
-        Ok(true)
-    }
-
-    /// Takes an option of `SET`: those above, `NX`, `XX`, `REPLACE`, `KEEPTTL`. Whether it was one.
-    pub fn take_set(&mut self, option: &[u8], args: &mut Args<'c>) -> Result<bool> {
-        if is(option, "NX") {
-            once(&mut self.condition, Condition::Missing)?;
-        } else if is(option, "XX") {
-            once(&mut self.condition, Condition::Exists)?;
-        } else if is(option, "REPLACE") {
-            once(&mut self.replace, ())?;
-        } else if is(option, "KEEPTTL") {
-            once(&mut self.keep_ttl, ())?;
-        } else {
-            return self.take_change(option, args);
-        }
-        Ok(true)
-    }
-
-    /// Checks what no option can see alone.
-    pub fn check(&self) -> Result<()> {
-        let (Some(removed), Some(fields)) = (&self.removed, &self.fields) else { return Ok(()) };
-        match Selection::of(removed.clone()).present_names(fields.view()).first() {
-            Some(name) => Err(Error::text(format!("ERR field '{}' is both set and unset", printable(name)))),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// The write that was asked for.
     pub fn write(&self) -> Write<'_> {
+        let names_data =
+            self.user.is_some() || self.fields.is_some() || self.removed.is_some() || self.replace.is_some();
         Write {
             condition: self.condition.unwrap_or_default(),
             replace: self.replace.is_some(),
             user: self.user.unwrap_or_default(),
-            times: self.times.change(),
+            times: self.times,
             keep_ttl: self.keep_ttl.is_some(),
-            removed: self.removed.clone().unwrap_or_default(),
-            fields: self.fields.as_ref().map(Fields::view).unwrap_or_default(),
-            names_data: self.user.is_some()
-                || self.fields.is_some()
-                || self.removed.is_some()
-                || self.replace.is_some(),
+            removed: self.removed.as_deref().unwrap_or_default(),
+            fields: self.fields.as_ref().map_or(FieldsView::default(), Fields::view),
+            counts: if names_data { Counts::Yes } else { Counts::No },
         }
     }
 
@@ -116,80 +109,55 @@ impl<'c> Options<'c> {
     }
 }
 
-/// `IFVERSION v`.
-pub fn version(args: &mut Args<'_>) -> Result<Condition> {
-    u64::try_from(args.integer()?).map(Condition::Version).map_err(|_| Error::NOT_INTEGER)
+/// Takes an option of [`TIMES`].
+pub fn take_times(times: &mut TimesChange, option: Token, args: &mut Args<'_>) -> Result<()> {
+    match option {
+        Token::Ex | Token::Px | Token::Persist => {
+            let idle = args.idle(option)?;
+            args.once(&mut times.idle, idle)
+        }
+        Token::Lifetime | Token::PLifetime | Token::ExAt | Token::PxAt | Token::NoLifetime => {
+            let end = args.end(option)?;
+            args.once(&mut times.end, end)
+        }
+        _ => Err(args.syntax_error()),
+    }
+}
+
+fn twice(name: &[u8], how: &str) -> Error {
+    Error::text(format!("ERR field '{}' is {how}", printable(name)))
 }
 
 fn cap(args: &mut Args<'_>) -> Result<Cap> {
-    let most = usize::try_from(args.integer()?).ok().filter(|n| *n > 0).ok_or(Error::NOT_INTEGER)?;
-    let word = args.value()?.bytes();
-    let policy = [("REJECT", Policy::Reject), ("OLDEST", Policy::Oldest), ("LRU", Policy::Lru)];
-    let policy = policy.into_iter().find(|(name, _)| is(word, name)).ok_or(Error::SYNTAX)?;
-    Ok(Cap { most, policy: policy.1 })
+    const POLICIES: Tokens = Tokens::of(&[Token::Reject, Token::Oldest, Token::Lru]);
+    let most = args.positive()?;
+    let policy = match args.word(POLICIES)? {
+        Token::Reject => Policy::Reject,
+        Token::Oldest => Policy::Oldest,
+        _ => Policy::Lru,
+    };
+    Ok(Cap { most, policy })
 }
 
-fn json_fields(text: &[u8]) -> Result<Fields> {
+/// `n field value …`: so many pairs.
+fn pairs(args: &mut Args<'_>) -> Result<Fields> {
+    let n = args.count(2, "numfields")?;
+    // As many as were counted are there.
+    let mut next = || args.next().map_or(&[][..], Name::bytes);
+    Ok(Fields::pack((0..n).map(|_| {
+        let name = next();
+        Field::raw(name, next())
+    })))
+}
+
+fn json_fields(text: Name<'_>) -> Result<Fields> {
     let rules = config::rules();
     let room = Room { max_fields: rules.max_fields, max_bytes: rules.max_bytes };
-    let mut packed = Vec::new();
-    let taken = json::parse_object(text, room, &mut packed).map_err(|refused| match refused {
+    let mut packed = Buffer::new();
+    let taken = json::parse_object(text.bytes(), room, &mut packed).map_err(|refused| match refused {
         Refused::TooManyFields => Refusal::Fields(room.max_fields).into(),
         Refused::TooManyBytes => Refusal::Bytes(room.max_bytes).into(),
         Refused::Malformed(why) => Error::text(format!("ERR invalid JSON: {why}")),
     })?;
-    Ok(taken.fields(&packed).to_owned())
-}
-
-/// Which sessions must end so that the one that was `before`'s can be `user`'s within the cap, as far as the caller may
-/// write them; in a cluster, those in the same slot. The keys that the command itself writes are none of them. Nothing is
-/// changed yet.
-pub fn make_room(
-    call: &Call<'_>,
-    cap: Option<Cap>,
-    user: Option<&[u8]>,
-    before: Option<&[u8]>,
-    written: &[Name<'_>],
-) -> Result<Vec<Other>> {
-    let (Some(cap), Some(user)) = (cap, user) else { return Ok(Vec::new()) };
-    let joins = before != Some(user);
-    if cap.policy == Policy::Reject && !joins {
-        return Ok(Vec::new());
-    }
-    let (caller, now) = (call.caller(), call.now());
-    let mut names = call.names_of(user);
-    if let (Some(key), true) = (written.first(), call.in_cluster()) {
-        let slot = slot_of(key.bytes());
-        names.retain(|name| slot_of(name.name().bytes()) == slot);
-    }
-    let mut others = Vec::new();
-    call.each_session_of(user, &names, Access::Peek, |key, meta| {
-        let (name, times) = (key.name(), &meta.times);
-        if !meta.live(now) {
-            return;
-        }
-        if written.iter().all(|w| w.bytes() != name.bytes()) && caller.may(Permission::Write, name) {
-            others.push(Other { created: times.created, accessed: times.accessed, key: name.bytes().into() });
-        }
-    });
-    cap.make_room(others, joins).map_err(|Full| {
-        info::count(Counter::LimitRejected);
-        Error::text(format!("SESSIONLIMIT the user has the maximum of {} concurrent sessions", cap.most))
-    })
-}
-
-/// Ends sessions that make room.
-pub fn end_all(call: &Call<'_>, ended: &[Other]) {
-    for other in ended {
-        info::count(Counter::LimitEnded);
-        let name = crate::keyspace::OwnedName::new(&other.key);
-        end(&mut call.open(name.name(), Access::Write));
-    }
-}
-
-/// Ends the session of a key on behalf of a command.
-pub fn end(key: &mut Key<'_>) {
-    info::count(Counter::Ended);
-    key.notify(Event::Del);
-    key.end();
+    Ok(Fields::packed(taken.count, packed))
 }

@@ -1,143 +1,205 @@
 //! What the reading commands reply: data, metadata, or both.
 
-use super::args::{is, once, Args};
-use crate::keyspace::{printable, Call, Error, Result};
+use super::args::{Args, Token, Tokens};
+use crate::keyspace::{printable, Error, Reply, Result};
+use crate::session::buffer::Buffer;
 use crate::session::selection::Selection;
-use crate::session::{json, End, Field, FieldsView, Session};
+use crate::session::{json, End, Field, Millis, Session};
 
-/// `[WITHMETA] [FIELDS n field … | JSON]`.
+/// `[WITHMETA | META n name …] [JSON] [FIELDS n field …]`
+pub const READ: Tokens = Tokens::of(&[Token::WithMeta, Token::Meta, Token::Json, Token::Fields]);
+
+/// What of a session is asked for.
 #[derive(Default)]
 pub struct Read<'c> {
-    meta: Option<()>,
-    what: Option<What<'c>>,
+    meta: Option<Vec<Meta>>,
+    json: Option<()>,
+    fields: Option<Selection<'c>>,
 }
 
-enum What<'c> {
-    Fields(Selection<'c>),
-    Json,
+/// A piece of metadata.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Meta {
+    User,
+    Created,
+    Accessed,
+    Idle,
+    Lifetime,
+    End,
+    Deadline,
+    Version,
+    Grace,
 }
 
-/// The data of a session as it will be replied.
-pub enum Data<'s> {
-    All(FieldsView<'s>),
-    Some(Vec<Option<Field<'s>>>),
-    Json(Vec<u8>),
-}
+/// All of it, in the order of `WITHMETA`.
+const META: [(Meta, &str); 9] = [
+    (Meta::User, "user"),
+    (Meta::Created, "created"),
+    (Meta::Accessed, "accessed"),
+    (Meta::Idle, "idle"),
+    (Meta::Lifetime, "lifetime"),
+    (Meta::End, "end"),
+    (Meta::Deadline, "deadline"),
+    (Meta::Version, "version"),
+    (Meta::Grace, "grace"),
+];
 
 impl<'c> Read<'c> {
-    /// Takes an option of reads; whether it was one.
-    pub fn take(&mut self, option: &[u8], args: &mut Args<'c>) -> Result<bool> {
-        if is(option, "WITHMETA") {
-            once(&mut self.meta, ())?;
-        } else if is(option, "FIELDS") {
-            once(&mut self.what, What::Fields(Selection::of(args.counted("numfields")?)))?;
-        } else if is(option, "JSON") {
-            once(&mut self.what, What::Json)?;
-        } else {
-            return Ok(false);
-        }
-        Ok(true)
-    }
-
-    /// Whether metadata was asked for.
-    pub fn meta(&self) -> bool {
-        self.meta.is_some()
-    }
-
-    /// Checks that the session can be replied as it was asked for: JSON has no text for every field.
-    pub fn check(&self, session: Session<'_>) -> Result<()> {
-        self.data(session).map(drop)
-    }
-
-    fn data<'s>(&self, session: Session<'s>) -> Result<Data<'s>> {
-        let fields = session.fields;
-        match &self.what {
-            None => Ok(Data::All(fields)),
-            Some(What::Fields(selection)) => Ok(Data::Some(selection.values(fields))),
-            Some(What::Json) => {
-                let mut text = Vec::new();
-                json::write_object(fields, &mut text).map_err(|name| {
-                    Error::text(format!("ERR field '{}' is not UTF-8 text, JSON cannot hold it", printable(name)))
-                })?;
-                Ok(Data::Json(text))
+    /// Takes an option of [`READ`].
+    pub fn take(&mut self, option: Token, args: &mut Args<'c>) -> Result<()> {
+        match option {
+            Token::WithMeta => args.once(&mut self.meta, META.map(|(meta, _)| meta).into()),
+            Token::Meta => {
+                let names = named(args)?;
+                args.once(&mut self.meta, names)
             }
+            Token::Json => args.once(&mut self.json, ()),
+            Token::Fields => {
+                let names = args.counted("numfields")?;
+                args.once(&mut self.fields, Selection::of(names))
+            }
+            _ => Err(args.syntax_error()),
         }
     }
 
-    /// Replies.
-    pub fn reply(&self, call: &Call<'_>, session: Session<'_>) -> Result<()> {
-        let data = self.data(session)?;
-        if self.meta() {
-            call.map(META.saturating_add(1));
-            reply_meta(call, session);
-            call.bulk(b"data");
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.meta.is_none() && self.json.is_none() && self.fields.is_none()
+    }
+
+    /// Replies a session as `GET` does. On an error, which comes where JSON has no text for a field, nothing has been said.
+    pub fn reply(&self, reply: &Reply, session: &Session<'_>) -> Result<()> {
+        let text = self.json.map(|()| self.json_text(session)).transpose().map_err(|name| {
+            Error::text(format!("ERR field '{}' is not UTF-8 text, JSON cannot hold it", printable(name)))
+        })?;
+        if let Some(meta) = &self.meta {
+            reply.map(meta.len().saturating_add(1));
+            meta.iter().for_each(|meta| meta.reply(reply, session));
+            reply.bulk(b"data");
         }
-        match data {
-            Data::All(fields) => reply_fields(call, fields.len(), fields.iter()),
-            Data::Json(text) => call.bulk(&text),
-            Data::Some(values) => {
-                call.array(values.len());
-                for value in values {
-                    reply_or_null(call, value.map(|field| field.value));
-                }
+        match (text, &self.fields) {
+            (Some(text), _) => reply.bulk(&text),
+            (None, None) => {
+                reply.map(session.fields.len());
+                session.fields.iter().for_each(|field| reply_field(reply, field));
+            }
+            (None, Some(selection)) => {
+                let values = selection.values(session.fields);
+                reply.array(values.len());
+                values.into_iter().for_each(|field| reply_or_null(reply, field.map(|field| field.value)));
             }
         }
         Ok(())
     }
-}
 
-/// A map from names to values.
-pub fn reply_fields<'s>(call: &Call<'_>, len: usize, fields: impl Iterator<Item = Field<'s>>) {
-    call.map(len);
-    for field in fields {
-        call.bulk(field.name);
-        call.bulk(field.value);
+    /// Replies a session of a list, under this key, as a map.
+    pub fn reply_listed(&self, reply: &Reply, key: &[u8], session: &Session<'_>) {
+        let data = self.json.is_some() || self.fields.is_some();
+        let meta = self.meta.as_deref().unwrap_or_default();
+        reply.map(meta.len().saturating_add(1).saturating_add(usize::from(data)));
+        reply.bulk(b"key");
+        reply.bulk(key);
+        meta.iter().for_each(|meta| meta.reply(reply, session));
+        if data {
+            reply.bulk(b"data");
+        }
+        match (self.json, &self.fields) {
+            // A session that has no text in JSON does not spoil the list.
+            (Some(()), _) => reply_or_null(reply, self.json_text(session).ok().as_ref().map(|text| text.as_slice())),
+            (None, Some(selection)) => {
+                let present = selection.present(session.fields);
+                reply.map(present.len());
+                present.into_iter().for_each(|(_, field)| reply_field(reply, field));
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The data as a JSON object. The error is the name of a field that has no text there.
+    fn json_text<'s>(&self, session: &Session<'s>) -> std::result::Result<Buffer, &'s [u8]> {
+        let mut text = Buffer::new();
+        match &self.fields {
+            None => json::write_object(session.fields, &mut text)?,
+            Some(selection) => json::write_selected(session.fields, selection, &mut text)?,
+        }
+        Ok(text)
     }
 }
 
-/// How many pairs [`reply_meta`] replies.
-pub const META: usize = 9;
-
-/// The pairs of a map of metadata.
-pub fn reply_meta(call: &Call<'_>, session: Session<'_>) {
-    reply_times(call, session);
-    reply_time(call, "grace", session.meta.grace);
+/// `META n name …`: each name once.
+fn named(args: &mut Args<'_>) -> Result<Vec<Meta>> {
+    let mut wanted = Vec::with_capacity(META.len());
+    for name in args.counted("numnames")? {
+        let known = META.iter().find(|(_, known)| name.eq_ignore_ascii_case(known.as_bytes()));
+        match known {
+            Some((meta, _)) if !wanted.contains(meta) => wanted.push(*meta),
+            Some(_) => return Err(Error::text(format!("ERR META names '{}' twice", printable(name)))),
+            None => return Err(Error::text(format!("ERR META knows no '{}'", printable(name)))),
+        }
+    }
+    Ok(wanted)
 }
 
-/// The pairs of a map of metadata but the last, `grace`.
-pub fn reply_times(call: &Call<'_>, session: Session<'_>) {
-    let times = &session.meta.times;
-    let lifetime = if let End::Lifetime(span) = times.end { Some(span) } else { None };
-    call.bulk(b"user");
-    reply_or_null(call, session.user);
-    reply_time(call, "created", Some(times.created));
-    reply_time(call, "accessed", Some(times.accessed));
-    reply_time(call, "idle", times.idle);
-    reply_time(call, "lifetime", lifetime);
-    reply_time(call, "end", times.end_at());
-    reply_time(call, "deadline", session.meta.deadline());
-    call.bulk(b"version");
-    reply_version(call, session.meta.version);
+impl Meta {
+    /// Replies its name and its value.
+    fn reply(self, reply: &Reply, session: &Session<'_>) {
+        let name = META.iter().find(|(meta, _)| *meta == self).map_or("", |(_, name)| name);
+        reply.bulk(name.as_bytes());
+        let times = &session.times;
+        let time = match self {
+            Meta::User => return reply_or_null(reply, session.user),
+            Meta::Version => return reply_version(reply, session.version),
+            Meta::Created => Some(times.created),
+            Meta::Accessed => Some(times.accessed),
+            Meta::Idle => times.idle,
+            Meta::Lifetime => match times.end {
+                End::Lifetime(span) => Some(span),
+                End::At(_) | End::Never => None,
+            },
+            Meta::End => times.end_at(),
+            Meta::Deadline => session.deadline(),
+            Meta::Grace => session.snapshot.map(|snapshot| snapshot.grace),
+        };
+        reply_time(reply, time);
+    }
 }
 
-/// A pair of a name and a time that may be absent.
-pub fn reply_time(call: &Call<'_>, name: &str, time: Option<i64>) {
-    call.bulk(name.as_bytes());
+/// The pairs of metadata of `INFO` before and after what is counted.
+pub fn reply_info(reply: &Reply, session: &Session<'_>, counts: &[(&str, usize)]) {
+    reply.map(META.len().saturating_add(counts.len()));
+    for (meta, _) in META {
+        if meta == Meta::Grace {
+            for (name, n) in counts {
+                reply.bulk(name.as_bytes());
+                reply.count(*n);
+            }
+        }
+        meta.reply(reply, session);
+    }
+}
+
+fn reply_field(reply: &Reply, field: Field<'_>) {
+    reply.bulk(field.name);
+    reply.bulk(field.value);
+}
+
+/// A time that may be absent.
+fn reply_time(reply: &Reply, time: Option<Millis>) {
     match time {
-        Some(time) => call.integer(time),
-        None => call.null(),
+        Some(time) => reply.integer(time),
+        None => reply.null(),
     }
 }
 
 /// A session's version.
-pub fn reply_version(call: &Call<'_>, version: u64) {
-    call.integer(i64::try_from(version).unwrap_or(i64::MAX));
+pub fn reply_version(reply: &Reply, version: u64) {
+    reply.integer(i64::try_from(version).unwrap_or(i64::MAX));
 }
 
 /// Bytes, or nil.
-pub fn reply_or_null(call: &Call<'_>, bytes: Option<&[u8]>) {
+pub fn reply_or_null(reply: &Reply, bytes: Option<&[u8]>) {
     match bytes {
-        Some(bytes) => call.bulk(bytes),
-        None => call.null(),
+        Some(bytes) => reply.bulk(bytes),
+        None => reply.null(),
     }
 }

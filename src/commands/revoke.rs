@@ -1,48 +1,53 @@
 //! `SESSION.REVOKE`: ends a user's sessions.
 
-use super::args::{check_user, is, Args};
-use super::options::end;
+use super::args::{check_user, Args, Token, Tokens};
 use crate::info::{self, Counter};
-use crate::keyspace::{Access, Call, Error, Handler, Permission, Result, Wanted};
+use crate::keyspace::{Call, Ending, Handler, Name, Permission, Reply, Result, Wanted};
 use std::collections::HashSet;
 
-/// `SESSION.REVOKE user [EXCEPT n key …]`
+/// `SESSION.REVOKE user [EXCEPT n key … | ONLY n key …]`
 pub struct Revoke;
 
 impl Handler for Revoke {
-    fn run(call: &Call<'_>) -> Result<()> {
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
         let mut args = Args::of(call);
         let user = check_user(args.first()?.bytes())?;
-        let mut except = None;
-        while let Some(option) = args.next() {
-            if !is(option.bytes(), "EXCEPT") {
-                return Err(Error::SYNTAX);
-            }
-            super::args::once(&mut except, args.counted("numkeys")?)?;
+        let mut which = None;
+        while let Some(option) = args.option(Tokens::of(&[Token::Except, Token::Only]))? {
+            let keys = args.counted("numkeys")?;
+            args.once(&mut which, (option, keys))?;
         }
-        let except: HashSet<&[u8]> = except.unwrap_or_default().into_iter().collect();
         call.check_node(Wanted::Write)?;
-        let (caller, now) = (call.caller(), call.now());
-        let names = call.names_of(user);
-        let say = call.say_over(&names)?;
-        let mut ended = 0;
-        call.each_session_of(user, &names, Access::Write, |key, meta| {
-            let name = key.name();
-            // A copy that is on its way to this node follows what becomes of the session where it comes from.
-            if except.contains(name.bytes()) || say.is_anothers(name.bytes()) || !caller.may(Permission::Write, name) {
-                return;
+        let ended = match which {
+            Some((Token::Only, keys)) => {
+                let names = keys.into_iter().map(|key| call.name(key)).collect();
+                revoke(call, user, names, &HashSet::new())?
             }
-            // A snapshot of a rotated session ends too; one that is past its deadline has ended already.
-            if meta.ended(now) {
-                return key.end_expired();
+            except => {
+                let except = except.map(|(_, keys)| keys.into_iter().collect()).unwrap_or_default();
+                revoke(call, user, call.names_of(user), &except)?
             }
-            if say.counts(name.bytes()) {
-                info::count(Counter::Revoked);
-                ended = i64::saturating_add(ended, 1);
-            }
-            end(key);
-        });
-        call.integer(ended);
+        };
+        reply.integer(ended);
         Ok(())
     }
+}
+
+/// Ends those of these keys that hold a session of the user, or a snapshot of one, but for the exceptions; how many.
+fn revoke<'c>(call: &mut Call<'c>, user: &[u8], names: Vec<Name<'c>>, except: &HashSet<&[u8]>) -> Result<i64> {
+    let (caller, say) = (call.caller(), call.say_over(&names)?);
+    let mut ended = 0;
+    for name in names {
+        // A copy that is on its way to this node follows what becomes of the session where it comes from.
+        if except.contains(name.bytes()) || say.is_anothers(name.bytes()) || !caller.may(Permission::Write, name) {
+            continue;
+        }
+        let Some(mut key) = call.write_session_of(user, name) else { continue };
+        if say.counts(name.bytes()) {
+            info::count(Counter::Revoked);
+            ended = i64::saturating_add(ended, 1);
+        }
+        key.end(Ending::Command);
+    }
+    Ok(ended)
 }

@@ -25,7 +25,8 @@ pub static TABLE: &[Spec] = &[
             optional(flag("keepttl", "KEEPTTL")),
             optional(MAXSESSIONS),
             optional(UNSET),
-            optional(DATA),
+            optional(FIELDS),
+            optional(JSON),
         ],
         entry: entry::<set::Set>,
         ..COMMAND
@@ -44,7 +45,8 @@ pub static TABLE: &[Spec] = &[
             optional(one_of("idle", IDLE)),
             optional(END),
             optional(MAXSESSIONS),
-            optional(DATA),
+            optional(FIELDS),
+            optional(JSON),
         ],
         entry: entry::<new::New>,
         ..COMMAND
@@ -57,7 +59,7 @@ pub static TABLE: &[Spec] = &[
         flags: "readonly",
         categories: "read slow",
         keys: &[one_key(KeyUse::Read)],
-        args: &[key("key"), optional(flag("withmeta", "WITHMETA")), optional(READ)],
+        args: &[key("key"), optional(META), optional(flag("json", "JSON")), optional(FIELD_NAMES)],
         entry: entry::<get::Get>,
         ..COMMAND
     },
@@ -69,7 +71,7 @@ pub static TABLE: &[Spec] = &[
         flags: "write",
         categories: "write slow",
         keys: &[one_key(KeyUse::ReadUpdate)],
-        args: &[key("key"), optional(one_of("idle", IDLE)), optional(flag("withmeta", "WITHMETA")), optional(READ)],
+        args: &[key("key"), optional(one_of("idle", IDLE)), optional(META), optional(flag("json", "JSON")), optional(FIELD_NAMES)],
         entry: entry::<getex::GetEx>,
         ..COMMAND
     },
@@ -110,14 +112,15 @@ pub static TABLE: &[Spec] = &[
     Spec {
         name: "session.byuser",
         summary: "Returns the keys of a user's live sessions, latest access first, optionally with metadata and data.",
-        complexity: "O(N log N) where N is the number of the user's sessions",
+        complexity: "O(N log N) where N is the number of the user's sessions; with LIMIT, of those up to the last that is listed",
         arity: -2,
         flags: "readonly",
         categories: "read slow",
         tips: "nondeterministic_output request_policy:all_shards response_policy:special",
         args: &[
             arg("user", ArgKind::String),
-            optional(flag("withmeta", "WITHMETA")),
+            optional(META),
+            optional(flag("json", "JSON")),
             optional(FIELD_NAMES),
             optional(Arg {
                 parts: &[arg("offset", ArgKind::Integer), arg("count", ArgKind::Integer)],
@@ -154,7 +157,7 @@ pub static TABLE: &[Spec] = &[
     },
     Spec {
         name: "session.revoke",
-        summary: "Ends all sessions of a user, or all but some. Returns how many there were.",
+        summary: "Ends all sessions of a user, all but some, or some of them. Returns how many there were.",
         complexity: "O(N) where N is the number of the user's sessions",
         arity: -2,
         flags: "write",
@@ -162,10 +165,13 @@ pub static TABLE: &[Spec] = &[
         tips: "request_policy:all_shards response_policy:agg_sum",
         args: &[
             arg("user", ArgKind::String),
-            optional(Arg {
-                parts: &[arg("numkeys", ArgKind::Integer), many(arg("key", ArgKind::String))],
-                ..option("except", "EXCEPT", ArgKind::Block)
-            }),
+            optional(one_of(
+                "which",
+                &[
+                    Arg { parts: KEYS, ..option("except", "EXCEPT", ArgKind::Block) },
+                    Arg { parts: KEYS, ..option("only", "ONLY", ArgKind::Block) },
+                ],
+            )),
         ],
         entry: entry::<revoke::Revoke>,
         ..COMMAND
@@ -182,13 +188,15 @@ pub static TABLE: &[Spec] = &[
             key("key"),
             arg("newkey", ArgKind::Key(1)),
             optional(IFVERSION),
+            optional(flag("replace", "REPLACE")),
             optional(one_of("owner", OWNER)),
             optional(one_of("idle", IDLE)),
             optional(END),
             optional(MAXSESSIONS),
             optional(UNSET),
-            optional(DATA),
-            optional(option("grace-milliseconds", "GRACE", ArgKind::Integer)),
+            optional(FIELDS),
+            optional(JSON),
+            optional(GRACE),
         ],
         entry: entry::<rotate::Rotate>,
         ..COMMAND
@@ -275,7 +283,8 @@ pub static TABLE: &[Spec] = &[
 
 /// The complexity of commands that know MAXSESSIONS.
 const CAPPED: &str =
-    "O(N) where N is the size of the session; with MAXSESSIONS also linear in the number of the user's sessions";
+    "O(N) where N is the size of the session; with MAXSESSIONS also O(M log M) where M is the number of \
+                      sessions that end";
 
 /// What commands have in common.
 const COMMAND: Spec = Spec {
@@ -367,21 +376,33 @@ const UNSET: Arg = Arg {
     ..option("unset", "UNSET", ArgKind::Block)
 };
 
-const READ: Arg = one_of("read", &[FIELD_NAMES, flag("json", "JSON")]);
-
-const DATA: Arg = one_of(
-    "data",
-    &[
-        Arg {
-            parts: &[
-                arg("numfields", ArgKind::Integer),
-                many(Arg {
-                    parts: &[arg("field", ArgKind::String), arg("value", ArgKind::String)],
-                    ..arg("pair", ArgKind::Block)
-                }),
-            ],
-            ..option("fields", "FIELDS", ArgKind::Block)
-        },
-        option("object", "JSON", ArgKind::String),
+const FIELDS: Arg = Arg {
+    parts: &[
+        arg("numfields", ArgKind::Integer),
+        many(Arg {
+            parts: &[arg("field", ArgKind::String), arg("value", ArgKind::String)],
+            ..arg("pair", ArgKind::Block)
+        }),
     ],
+    ..option("fields", "FIELDS", ArgKind::Block)
+};
+
+const JSON: Arg = option("object", "JSON", ArgKind::String);
+
+const META: Arg = one_of(
+    "meta",
+    &[
+        flag("withmeta", "WITHMETA"),
+        Arg {
+            parts: &[arg("numnames", ArgKind::Integer), many(arg("name", ArgKind::String))],
+            ..option("names", "META", ArgKind::Block)
+        },
+    ],
+);
+
+const KEYS: &[Arg] = &[arg("numkeys", ArgKind::Integer), many(arg("key", ArgKind::String))];
+
+const GRACE: Arg = one_of(
+    "grace",
+    &[option("grace-seconds", "GRACE", ArgKind::Integer), option("grace-milliseconds", "PGRACE", ArgKind::Integer)],
 );

@@ -3,69 +3,57 @@
 use super::args::Args;
 use crate::config;
 use crate::info::{self, Counter};
-use crate::keyspace::{Access, Call, Event, Handler, Key, Name, Result};
+use crate::keyspace::{Call, Ending, Event, Handler, Look, Reply, Result, WriteKey};
 use crate::session::time::TimesChange;
-use crate::session::write::Change;
-use crate::session::{Effect, Meta};
+use crate::session::touch::Touch as Outcome;
 
 /// `SESSION.TOUCH key [key …]`
 pub struct Touch;
 
 impl Handler for Touch {
-    fn run(call: &Call<'_>) -> Result<()> {
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
         check_types(call)?;
-        let mut args = Args::of(call);
-        let mut live = 0;
+        let (mut args, mut live) = (Args::of(call), 0);
+        let (now, interval) = (call.now(), config::touch_interval());
         while let Some(name) = args.next() {
-            let mut key = call.open_session(name)?;
-            if let Some(session) = key.state(call.now())?.live() {
-                let meta = session.meta;
-                slide(call, &mut key, meta, &TimesChange::default())?;
+            let mut key = call.write(name)?;
+            if let Some(session) = key.state().live() {
+                let outcome = session.touch(&TimesChange::default(), interval, now);
+                retime(&mut key, outcome)?;
                 live = i64::saturating_add(live, 1);
             }
         }
-        call.integer(live);
+        reply.integer(live);
         Ok(())
     }
 }
 
-/// The arguments as keys, none of which holds another type.
-pub fn keys<'c>(call: &'c Call<'c>) -> Result<Vec<Name<'c>>> {
-    check_types(call)?;
-    let mut args = Args::of(call);
-    let mut names = vec![args.first()?];
-    names.extend(std::iter::from_fn(|| args.next()));
-    Ok(names)
-}
-
 /// Checks that no argument is a key of another type, before anything is changed. (Of one key its opening tells.)
-fn check_types(call: &Call<'_>) -> Result<()> {
+pub fn check_types(call: &Call<'_>) -> Result<()> {
     let mut args = Args::of(call);
     if args.left() > 1 {
         while let Some(name) = args.next() {
-            call.open(name, Access::Peek).session()?;
+            call.read(name, Look::Peek)?;
         }
     }
     Ok(())
 }
 
-/// Slides the deadline of the live session of a key, whose metadata is `meta`, and changes its idle timeout where that is
-/// asked for.
-pub fn slide(call: &Call<'_>, key: &mut Key<'_>, meta: Meta, times: &TimesChange) -> Result<()> {
-    let changes = *times != TimesChange::default();
-    let interval = if changes { 0 } else { config::touch_interval() };
-    let Some(mut meta) = meta.touched(call.now(), interval) else {
-        info::count(Counter::TouchesAbsorbed);
-        return Ok(());
-    };
-    info::count(Counter::Touched);
-    meta.times.adjust(times);
-    key.commit(Change { effect: Effect::times(meta), fields: None })?;
-    if changes {
-        key.modified();
-        key.notify(Event::Adjust);
-    } else {
-        key.notify(Event::Touch);
+/// Carries out what a touch of the session in a key came to.
+pub fn retime(key: &mut WriteKey<'_, '_>, touch: Outcome) -> Result<()> {
+    match touch {
+        Outcome::Absorbed => {
+            info::count(Counter::TouchesAbsorbed);
+            Ok(())
+        }
+        Outcome::Slid(times) => {
+            info::count(Counter::Touched);
+            key.retime(times, Event::Touch)
+        }
+        Outcome::Adjusted(times) => key.retime(times, Event::Adjust),
+        Outcome::End => {
+            key.end(Ending::Command);
+            Ok(())
+        }
     }
-    Ok(())
 }

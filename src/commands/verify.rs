@@ -1,23 +1,23 @@
 //! `SESSION.VERIFY`: holds the index against the keyspace.
 
-use super::args::{is, Args};
-use crate::keyspace::{Call, Error, Handler, Result};
+use super::args::{Args, Token, Tokens};
+use crate::keyspace::{Call, Error, Handler, Reply, Result};
 
 /// `SESSION.VERIFY [FIX]`
 pub struct Verify;
 
 impl Handler for Verify {
-    fn run(call: &Call<'_>) -> Result<()> {
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
         let mut args = Args::of(call);
-        let fix = args.next().map(|word| word.bytes());
-        if fix.is_some_and(|word| !is(word, "FIX")) || args.next().is_some() {
-            return Err(Error::SYNTAX);
+        let mut fix = None;
+        while args.option(Tokens::of(&[Token::Fix]))?.is_some() {
+            args.once(&mut fix, ())?;
         }
         if !call.caller().may_configure() {
             return Err(Error::text("NOPERM session.verify is for users who may run 'config|set'"));
         }
         let audit = call.audit(fix.is_some());
-        call.map(5);
+        reply.map(5);
         for (name, n) in [
             ("sessions", audit.sessions),
             ("indexed", audit.indexed),
@@ -25,8 +25,8 @@ impl Handler for Verify {
             ("stale", audit.stale),
             ("fixed", audit.fixed),
         ] {
-            call.bulk(name.as_bytes());
-            call.count(n);
+            reply.bulk(name.as_bytes());
+            reply.count(n);
         }
         Ok(())
     }

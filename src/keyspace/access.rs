@@ -1,7 +1,7 @@
 //! Access control: who calls, and which keys and commands are theirs to use.
 
 use super::api::api;
-use super::call::Call;
+use super::call::{Arguments, Call};
 use super::call_reply::CallReply;
 use super::name::{Name, OwnedName};
 use super::rules::RuleSet;
@@ -49,7 +49,8 @@ pub enum Caller<'c> {
 /// A user of the server who runs a command.
 pub struct User<'c> {
     raw: *mut RedisModuleUser,
-    call: &'c Call<'c>,
+    command: Arguments<'c>,
+    db: usize,
     /// The keys for which the running command is theirs; found out when a key is judged for the first time.
     scope: OnceCell<Scope>,
 }
@@ -86,6 +87,15 @@ impl Caller<'_> {
                 Scope::Own => may_use(user.raw, permission, key),
                 Scope::Sets(scratch) => may_use(scratch.0, permission, key),
             },
+        }
+    }
+
+    /// Whether this command is the caller's for all keys.
+    pub fn may_all(&self) -> bool {
+        match self {
+            Caller::Unrestricted => true,
+            Caller::Gone => false,
+            Caller::User(user) => matches!(user.scope.get_or_init(|| user.scope()), Scope::All),
         }
     }
 
@@ -147,8 +157,8 @@ impl User<'_> {
 
     /// The keys of those sets that allow the running command.
     fn scope_of(&self, sets: &[RuleSet<'_>]) -> Scope {
-        let mut argv: Vec<_> = (0..self.call.arg_count()).filter_map(|i| self.call.arg(i)).map(Name::raw).collect();
-        let db = c_int::try_from(self.call.db()).unwrap_or(-1);
+        let (all, db) = (self.command, c_int::try_from(self.db).unwrap_or(-1));
+        let mut argv: Vec<_> = (0..all.len()).filter_map(|i| all.get(i)).map(Name::raw).collect();
         let scratch = Scratch::take();
         let mut allowing = sets.iter().filter(|set| scratch.allows(set, &mut argv, db)).peekable();
         let mut keys: Vec<&[u8]> = Vec::new();
@@ -210,9 +220,9 @@ impl Drop for Scratch {
     }
 }
 
-impl Call<'_> {
+impl<'c> Call<'c> {
     /// Who runs this command.
-    pub fn caller(&self) -> Caller<'_> {
+    pub fn caller(&self) -> Caller<'c> {
         let flags = self.flags();
         if flags & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING) != 0 {
             return Caller::Unrestricted;
@@ -230,7 +240,7 @@ impl Call<'_> {
         if user.is_null() {
             Caller::Gone
         } else {
-            Caller::User(User { raw: user, call: self, scope: OnceCell::new() })
+            Caller::User(User { raw: user, command: self.args(), db: self.db(), scope: OnceCell::new() })
         }
     }
 

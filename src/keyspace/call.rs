@@ -1,26 +1,29 @@
-//! A command that is being run: its arguments, its time and its reply.
+//! A command that is being run: its arguments, its time, and the keys that it opens.
 
 use super::api::api;
 use super::error::{Error, Result};
 use super::guard::{guard, trip};
-use super::key::{Access, Key};
-use super::name::Name;
+use super::key::{Look, ReadKey, WriteKey};
+use super::name::{Name, OwnedName};
+use super::publish::Pending;
+use super::reply::Reply;
 use super::server;
-use crate::session::Millis;
+use crate::session::{Millis, State};
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 
 /// A command's code.
 pub trait Handler {
     /// Parses, decides, applies and replies. On an error nothing has been changed or replied.
-    fn run(call: &Call<'_>) -> Result<()>;
+    fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()>;
 }
 
 /// What the server calls for a command.
 pub type Entry = unsafe extern "C" fn(*mut RedisModuleCtx, *mut *mut RedisModuleString, c_int) -> c_int;
 
-/// The entry point of a command: the arguments are borrowed as they stand, an error is replied, a panic stops here.
+/// The entry point of a command: the arguments are borrowed as they stand, an error is replied, a panic stops here. What
+/// happened is published at the very end.
 ///
 /// # Safety
 /// Called by the server alone, with the context and the arguments of a running command.
@@ -34,18 +37,19 @@ pub unsafe extern "C" fn entry<H: Handler>(
         Ok(argc) if !argv.is_null() => unsafe { std::slice::from_raw_parts(argv, argc) },
         _ => &[],
     };
-    let call = Call { ctx, args, now: Cell::new(None), flags: Cell::new(None), replied: Cell::new(false) };
+    let (mut call, reply) = (Call::of(ctx, args), Reply::on(ctx));
     let failed = Error::text("ERR internal error, see the server's log");
     let run = || {
-        trip("command", call.arg(1).map_or(&[], Name::bytes));
-        H::run(&call)
+        trip("command", || call.arg(1).map_or(&[], Name::bytes));
+        H::run(&mut call, &reply)
     };
     if let Err(error) = guard(Err(failed), run) {
         // After a panic in the middle of a reply there is nothing left to say.
-        if !call.replied.get() {
-            call.error(&error);
+        if !reply.has_begun() {
+            reply.error(&error);
         }
     }
+    guard((), || std::mem::take(&mut call.pending).publish(ctx));
     raw::REDISMODULE_OK as c_int
 }
 
@@ -55,10 +59,17 @@ pub struct Call<'c> {
     args: &'c [*mut RedisModuleString],
     now: Cell<Option<Millis>>,
     flags: Cell<Option<u32>>,
-    replied: Cell<bool>,
+    pending: Pending<'c>,
+    /// Names that were made for this command and live as long as it.
+    names: RefCell<Vec<OwnedName>>,
 }
 
 impl<'c> Call<'c> {
+    fn of(ctx: *mut RedisModuleCtx, args: &'c [*mut RedisModuleString]) -> Self {
+        let (now, flags) = (Cell::new(None), Cell::new(None));
+        Call { ctx, args, now, flags, pending: Pending::default(), names: RefCell::default() }
+    }
+
     /// The argument at `i`; 0 is the command's name.
     #[inline]
     pub fn arg(&self, i: usize) -> Option<Name<'c>> {
@@ -66,9 +77,18 @@ impl<'c> Call<'c> {
         self.args.get(i).map(|raw| unsafe { Name::new(*raw) })
     }
 
-    /// How many arguments there are, the command's name included.
-    pub fn arg_count(&self) -> usize {
-        self.args.len()
+    /// All arguments, the command's name first.
+    pub fn args(&self) -> Arguments<'c> {
+        Arguments(self.args)
+    }
+
+    /// A name of these bytes that lives as long as the command.
+    pub fn name(&self, bytes: &[u8]) -> Name<'c> {
+        let name = OwnedName::new(bytes);
+        let raw = name.name().raw();
+        self.names.borrow_mut().push(name);
+        // SAFETY: the string is freed with the call, which nothing outlives that the command holds.
+        unsafe { Name::new(raw) }
     }
 
     /// The time of this command: one for all of it.
@@ -85,18 +105,72 @@ impl<'c> Call<'c> {
         server::selected_db(self.ctx)
     }
 
-    /// Opens a key.
-    pub fn open<'k>(&'k self, name: Name<'k>, access: Access) -> Key<'k> {
-        Key::open(self.ctx, name, access)
+    /// Opens a key to look at the session in it, live or not; `WRONGTYPE` for another type.
+    pub fn read<'k>(&'k self, name: Name<'k>, look: Look) -> Result<ReadKey<'k>> {
+        ReadKey::open(self.ctx, name, look)
     }
 
-    /// Opens a key to write to the session in it. One that is past its deadline is ended first.
-    pub fn open_session<'k>(&'k self, name: Name<'k>) -> Result<Key<'k>> {
-        let mut key = self.open(name, Access::Write);
-        if key.has_ended(self.now())? {
-            key.end_expired();
+    /// Opens a key to write to the session in it. One that has ended while its key stayed is ended first.
+    pub fn write<'k>(&'k mut self, name: Name<'c>) -> Result<WriteKey<'k, 'c>> {
+        let key = self.write_with_snapshot(name)?;
+        let successor = match key.state() {
+            State::Frozen(session) => session.snapshot.map(|snapshot| snapshot.successor.to_vec()),
+            State::Missing | State::Live(_) => None,
+        };
+        let Some(successor) = successor else { return Ok(key) };
+        // A snapshot lives no longer than the session that it was left for. That is looked up while nothing is open to be
+        // written.
+        let call = key.close();
+        let goes_on = call.goes_on(&successor);
+        let mut key = WriteKey::open(call, name)?;
+        if !goes_on && key.session().is_some() {
+            key.end_past_deadline();
         }
         Ok(key)
+    }
+
+    /// The same, but for a snapshot whose session is no more: that stays.
+    pub fn write_with_snapshot<'k>(&'k mut self, name: Name<'c>) -> Result<WriteKey<'k, 'c>> {
+        let now = self.now();
+        let mut key = WriteKey::open(self, name)?;
+        if key.session().is_some_and(|session| session.ended(now)) {
+            key.end_past_deadline();
+        }
+        Ok(key)
+    }
+
+    /// Opens a key to write to it as it stands.
+    pub fn write_as_it_stands<'k>(&'k mut self, name: Name<'c>) -> Result<WriteKey<'k, 'c>> {
+        WriteKey::open(self, name)
+    }
+
+    /// What a reader finds at a key: what is there, but for a snapshot whose session is no more.
+    pub fn state_of<'s>(&self, key: &'s ReadKey<'_>) -> State<'s> {
+        match State::of(key.session(), self.now()) {
+            State::Frozen(s) if !s.snapshot.is_some_and(|snapshot| self.goes_on(snapshot.successor)) => State::Missing,
+            state => state,
+        }
+    }
+
+    /// Whether the session of a snapshot goes on: whether there is one under its new key, or that is a snapshot, too, and
+    /// the same holds of it.
+    fn goes_on(&self, successor: &[u8]) -> bool {
+        /// How many further rotations are followed. More of them within a grace are no client that lost a reply.
+        const HOPS: usize = 16;
+        let mut next = successor.to_vec();
+        for _ in 0..HOPS {
+            let name = OwnedName::new(&next);
+            let Ok(key) = self.read(name.name(), Look::Peek) else { return false };
+            match State::of(key.session(), self.now()) {
+                State::Live(_) => return true,
+                State::Missing => return self.may_have_moved(&next),
+                State::Frozen(session) => match session.snapshot {
+                    Some(snapshot) => next = snapshot.successor.to_vec(),
+                    None => return false,
+                },
+            }
+        }
+        false
     }
 
     /// Passes this command on to replicas and the AOF as it came.
@@ -119,9 +193,26 @@ impl<'c> Call<'c> {
         self.ctx
     }
 
-    /// The context to reply on.
-    pub(super) fn start_reply(&self) -> *mut RedisModuleCtx {
-        self.replied.set(true);
-        self.ctx
+    /// What is published at the end.
+    pub(super) fn pending(&mut self) -> &mut Pending<'c> {
+        &mut self.pending
+    }
+}
+
+/// The arguments of a command, the command's name first.
+#[derive(Clone, Copy)]
+pub struct Arguments<'c>(&'c [*mut RedisModuleString]);
+
+impl<'c> Arguments<'c> {
+    /// The one at `i`.
+    #[inline]
+    pub fn get(&self, i: usize) -> Option<Name<'c>> {
+        // SAFETY: the server's strings live until the command returns, which is 'c.
+        self.0.get(i).map(|raw| unsafe { Name::new(*raw) })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 }

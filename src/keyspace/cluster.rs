@@ -2,14 +2,14 @@
 
 use super::call::Call;
 use super::error::{Error, Result};
-use super::key::Access;
-use super::name::OwnedName;
+use super::key::Look;
+use super::name::Name;
 use super::topology::Wanted;
 use crate::session::slot::{slot_of, NewKey, Slots};
 use redis_module::raw;
 use std::collections::{HashMap, HashSet};
 
-impl Call<'_> {
+impl<'c> Call<'c> {
     /// Whether this server is part of a cluster.
     pub fn in_cluster(&self) -> bool {
         self.flags() & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0
@@ -72,13 +72,13 @@ impl Call<'_> {
     }
 
     /// Over which of the sessions that it holds under these names this node has the say.
-    pub fn say_over(&self, names: &[OwnedName]) -> Result<Say> {
+    pub fn say_over(&self, names: &[Name<'_>]) -> Result<Say> {
         if !self.in_cluster() {
             return Ok(Say { served: None, arriving: HashSet::new() });
         }
         // Only of a key that is there does the server tell, where its slot is being given away.
-        let held = |name: &&OwnedName| self.open(name.name(), Access::Peek).session().is_ok_and(|held| held.is_some());
-        let mut keys: Vec<&[u8]> = names.iter().filter(held).map(|name| name.name().bytes()).collect();
+        let held = |name: &&Name<'_>| self.read(**name, Look::Peek).is_ok_and(|key| key.session().is_some());
+        let mut keys: Vec<&[u8]> = names.iter().filter(held).map(|name| name.bytes()).collect();
         let all: HashSet<u16> = keys.iter().map(|key| slot_of(key)).collect();
         self.keep_served(&mut keys, |key| key)?;
         let served: HashSet<u16> = keys.into_iter().map(slot_of).collect();
@@ -90,24 +90,29 @@ impl Call<'_> {
 
     /// The key of a new session, of this prefix and id. In a cluster it is one of a slot that this node serves: a hash tag
     /// sees to that, where the prefix does not bring its own.
-    pub fn place(&self, prefix: &[u8], id: &str) -> Result<OwnedName> {
+    pub fn place(&self, prefix: &[u8], id: &str) -> Result<Name<'c>> {
         let key = NewKey { prefix, id: id.as_bytes() };
         let plain = key.plain();
         if !self.in_cluster() {
-            return Ok(OwnedName::new(&plain));
+            return Ok(self.name(&plain));
         }
         if let Some(slot) = key.own_slot() {
             let served = self.serves(&plain, Wanted::Write)?;
-            return if served { Ok(OwnedName::new(&plain)) } else { Err(self.misplaced(slot)) };
+            return if served { Ok(self.name(&plain)) } else { Err(self.misplaced(slot)) };
         }
         for fresh in [false, true] {
             if let Some(key) = key.in_one_of(&self.node(fresh)?.settled) {
                 if self.serves(&key, Wanted::Write)? {
-                    return Ok(OwnedName::new(&key));
+                    return Ok(self.name(&key));
                 }
             }
         }
         Err(self.refusal("CLUSTERDOWN", "this node serves no slot in which a session could begin"))
+    }
+
+    /// Whether a key that is not here may be on another node already, because its slot is being given away key by key.
+    pub(super) fn may_have_moved(&self, key: &[u8]) -> bool {
+        self.in_cluster() && self.node(false).is_ok_and(|node| node.giving.contains(slot_of(key)))
     }
 
     /// What a key in a slot is refused with that this node does not serve, or is giving away.

@@ -81,13 +81,14 @@ unsafe extern "C" fn rdb_load(io: *mut RedisModuleIO, encoding: c_int) -> *mut c
         }
         // SAFETY: the buffer is of the server's allocator and ours, and was found to be a value.
         let value = unsafe { Value::adopt(buffer.keep()) };
-        value.note_loaded();
+        // SAFETY: the stream is the server's; it tells -1 where there is no database.
+        value.note_loaded(unsafe { api!(RedisModule_GetDbIdFromIO(io)) });
         value.as_ptr()
     })
 }
 
 fn check(bytes: &[u8]) -> Result<(), Malformed> {
-    trip("load", bytes);
+    trip("load", || bytes);
     check_record(unframe(bytes).ok_or(Malformed::Bad)?)
 }
 
@@ -110,9 +111,13 @@ impl Drop for Loaded {
 unsafe extern "C" fn rdb_save(io: *mut RedisModuleIO, value: *mut c_void) {
     guard((), || {
         // SAFETY: the server calls with a value of ours.
-        let Some(bytes) = (unsafe { Value::from_ptr(value).map(|value| value.bytes()) }) else { return };
-        // SAFETY: the server calls with the stream to write to, and copies the bytes.
-        unsafe { api!(RedisModule_SaveStringBuffer(io, bytes.as_ptr().cast::<c_char>(), bytes.len())) };
+        let Some(value) = (unsafe { Value::from_ptr(value) }) else { return };
+        let save = |bytes: &[u8]| {
+            // SAFETY: the server calls with the stream to write to, and copies the bytes.
+            unsafe { api!(RedisModule_SaveStringBuffer(io, bytes.as_ptr().cast::<c_char>(), bytes.len())) };
+        };
+        // SAFETY: nothing changes the value while the server calls.
+        unsafe { value.with_bytes(save) };
     });
 }
 
@@ -130,7 +135,7 @@ unsafe extern "C" fn digest(digest: *mut RedisModuleDigest, value: *mut c_void) 
     guard((), || {
         // SAFETY: the server calls with a value of ours.
         let record = unsafe { record(value) };
-        trip("digest", record);
+        trip("digest", || record);
         // SAFETY: the server calls with a digest to add to, and takes the bytes in.
         unsafe {
             api!(RedisModule_DigestAddStringBuffer(digest, record.as_ptr().cast::<c_char>(), record.len()));
@@ -147,7 +152,7 @@ unsafe extern "C" fn free(value: *mut c_void) {
             // Freed even where a panic is injected here.
             let _freed = Freed(value);
             // SAFETY: nobody else has the value any more.
-            trip("free", unsafe { value.record() });
+            trip("free", || unsafe { value.record() });
         }
     });
 }
@@ -194,7 +199,7 @@ unsafe extern "C" fn unlink(ctx: *mut RedisModuleKeyOptCtx, value: *const c_void
         if let Some(user) = Session::user_of(record) {
             index::with(|index| index.remove(db, user, key.bytes()));
         }
-        trip("unlink", record);
+        trip("unlink", || record);
     });
 }
 
@@ -202,7 +207,7 @@ unsafe extern "C" fn copy(_: *mut RedisModuleKeyOptCtx, value: *const c_void) ->
     guard(ptr::null_mut(), || {
         // SAFETY: the server calls with a value of ours; the copy becomes the server's.
         let record = unsafe { record(value) };
-        trip("copy", record);
+        trip("copy", || record);
         Value::new(record).as_ptr()
     })
 }

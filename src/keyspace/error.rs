@@ -18,11 +18,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// `ERR syntax error`.
-    pub const SYNTAX: Error = Error::Text(Cow::Borrowed("ERR syntax error"));
-    /// `ERR value is not an integer or out of range`.
-    pub const NOT_INTEGER: Error = Error::Text(Cow::Borrowed("ERR value is not an integer or out of range"));
-
     /// An error with words of its own.
     pub fn text(text: impl Into<Cow<'static, str>>) -> Self {
         Error::Text(text.into())

@@ -1,75 +1,25 @@
-//! Events: those that we publish, and those of the server that keep the index exact.
+//! The server's events that keep the index exact.
 //!
-//! A session enters the index when its key appears (`new`, `loaded`) or its user changes, and leaves it when the key is
-//! unlinked (a callback of the data type), its database flushed or exchanged.
+//! A session enters the index when one of our commands stores it, when a file is loaded (`loaded`), or when the server puts
+//! it under a key (`rename_to`, `move_to`, `copy_to`, `restore`); it leaves when the key is unlinked (a callback of the data
+//! type), or its database is flushed or exchanged. The event `new` would tell as well, but costs every new key of any type.
 
 use super::api::api;
 use super::guard::{guard, trip};
 use super::index;
-use super::key::{Access, Key};
+use super::key::{Handle, Look};
 use super::name::{Name, OwnedName};
 use super::report;
-use super::server::{self, selected_db};
+use super::server;
 use super::value::Value;
-use crate::session::index::Index;
 use crate::session::Session;
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
 use std::ffi::{c_char, c_int, c_void, CStr};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-/// An event of a session's key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// `session.set`: written, or made.
-    Set,
-    /// `session.touch`: kept alive.
-    Touch,
-    /// `session.adjust`: its timeouts changed.
-    Adjust,
-    /// `session.rotate`: took a new key, or gave up its old one.
-    Rotate,
-    /// `session.del`: ended by a SESSION command.
-    Del,
-    /// The generic `del`.
-    Deleted,
-}
-
-impl Event {
-    fn parts(self) -> (c_int, &'static CStr) {
-        match self {
-            Event::Set => (raw::REDISMODULE_NOTIFY_MODULE, c"session.set"),
-            Event::Touch => (raw::REDISMODULE_NOTIFY_MODULE, c"session.touch"),
-            Event::Adjust => (raw::REDISMODULE_NOTIFY_MODULE, c"session.adjust"),
-            Event::Rotate => (raw::REDISMODULE_NOTIFY_MODULE, c"session.rotate"),
-            Event::Del => (raw::REDISMODULE_NOTIFY_MODULE, c"session.del"),
-            Event::Deleted => (raw::REDISMODULE_NOTIFY_GENERIC, c"del"),
-        }
-    }
-}
 
 const OK: c_int = raw::REDISMODULE_OK as c_int;
 
-/// Publishes an event.
-pub fn notify(ctx: *mut RedisModuleCtx, event: Event, name: Name<'_>) {
-    let (class, text) = event.parts();
-    // SAFETY: the context is that of the running command, the strings outlive the call.
-    unsafe { api!(RedisModule_NotifyKeyspaceEvent(ctx, class, text.as_ptr(), name.raw())) };
-}
-
-/// Set while we store a session ourselves, and note it in the index ourselves.
-static CREATING: AtomicBool = AtomicBool::new(false);
-
-/// Runs `store` without hearing of the key that it makes.
-pub fn creating<T>(store: impl FnOnce() -> T) -> T {
-    CREATING.store(true, Relaxed);
-    let done = store();
-    CREATING.store(false, Relaxed);
-    done
-}
-
 /// Subscribes to what the index needs to hear of. Returns whether the server agreed.
 pub fn subscribe(ctx: *mut RedisModuleCtx) -> bool {
-    let appear = raw::REDISMODULE_NOTIFY_NEW | raw::REDISMODULE_NOTIFY_LOADED;
     let end = raw::REDISMODULE_NOTIFY_EXPIRED | raw::REDISMODULE_NOTIFY_EVICTED;
     let events = |id, callback| {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
@@ -83,7 +33,8 @@ pub fn subscribe(ctx: *mut RedisModuleCtx) -> bool {
     let trimmed = server::reports_trimmed_keys(ctx);
     [
         if trimmed { keys(raw::REDISMODULE_NOTIFY_KEY_TRIMMED, Some(on_trimmed)) } else { OK },
-        keys(appear, Some(on_key)),
+        keys(raw::REDISMODULE_NOTIFY_GENERIC, Some(on_generic)),
+        keys(raw::REDISMODULE_NOTIFY_LOADED, Some(on_loaded)),
         keys(end, Some(on_end)),
         events(raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         events(raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
@@ -93,26 +44,78 @@ pub fn subscribe(ctx: *mut RedisModuleCtx) -> bool {
     .all(|done| *done == OK)
 }
 
-/// A key appeared: if it is a session with a user, the index notes it.
-unsafe extern "C" fn on_key(
+/// Something happened to a key: if a session was put there, or its expiry changed by hand, the index follows.
+unsafe extern "C" fn on_generic(
     ctx: *mut RedisModuleCtx,
-    class: c_int,
-    _event: *const c_char,
+    _class: c_int,
+    event: *const c_char,
     key: *mut RedisModuleString,
 ) -> c_int {
-    if !CREATING.load(Relaxed) {
-        guard((), || {
-            // SAFETY: the server holds the name while it calls.
-            let name = unsafe { Name::new(key) };
-            trip("event", name.bytes());
-            if class == raw::REDISMODULE_NOTIFY_LOADED as c_int {
-                loaded(ctx, name);
-            } else {
-                // The name may stand on the server's stack, where a key cannot be opened by it: take a copy.
-                Key::open(ctx, OwnedName::new(name.bytes()).name(), Access::Peek).index();
-            }
-        });
+    guard((), || {
+        // SAFETY: the server calls with a string that lives meanwhile.
+        let event = unsafe { CStr::from_ptr(event) }.to_bytes();
+        // SAFETY: the server holds the name while it calls.
+        let name = || unsafe { Name::new(key) };
+        match event {
+            b"rename_to" | b"move_to" | b"copy_to" | b"restore" => appeared(ctx, name()),
+            // Only of users with many sessions does the index know when they end.
+            b"expire" | b"persist" if index::knows_times() => expiry_changed(ctx, name()),
+            _ => {}
+        }
+    });
+    OK
+}
+
+/// A key appeared: if it is a session with a user, the index notes it.
+fn appeared(ctx: *mut RedisModuleCtx, name: Name<'_>) {
+    trip("event", || name.bytes());
+    // Whether every server's name here can be opened by is not sure: some stand on the stack. A copy can.
+    let name = OwnedName::new(name.bytes());
+    let handle = Handle::read(ctx, name.name(), Look::Peek);
+    let (Ok(Some(value)), Some(db)) = (handle.value(), handle.db()) else { return };
+    value.forget_loaded();
+    // SAFETY: the value lives while the key is open, and nobody changes it meanwhile.
+    let session = Session::of(unsafe { value.record() });
+    let stamp = handle.stamp(&session);
+    let add = |user| index::add(db, user, name.name().bytes(), Some(stamp));
+    value.mark(session.user.is_some_and(add));
+}
+
+/// The expiry of a key was changed by hand.
+fn expiry_changed(ctx: *mut RedisModuleCtx, name: Name<'_>) {
+    let name = OwnedName::new(name.bytes());
+    let handle = Handle::read(ctx, name.name(), Look::Peek);
+    let (Ok(Some(value)), Some(db)) = (handle.value(), handle.db()) else { return };
+    if value.is_marked() {
+        // SAFETY: as above.
+        let session = Session::of(unsafe { value.record() });
+        let stamp = handle.stamp(&session);
+        let note = |user| index::with(|index| index.note(db, user, name.name().bytes(), stamp));
+        value.mark(session.user.is_some_and(note));
     }
+}
+
+/// A key was loaded from a file: right after its value, so that nothing need be looked for.
+unsafe extern "C" fn on_loaded(
+    _: *mut RedisModuleCtx,
+    _: c_int,
+    _: *const c_char,
+    key: *mut RedisModuleString,
+) -> c_int {
+    guard((), || {
+        // SAFETY: the server holds the name while it calls.
+        let name = unsafe { Name::new(key) };
+        trip("event", || name.bytes());
+        let Some((value, db)) = Value::take_loaded() else { return };
+        let Ok(db) = usize::try_from(db) else {
+            return debug_assert!(false, "a file's sessions have a database");
+        };
+        // SAFETY: the value was not freed, or it would have been forgotten; nobody changes it while the server calls.
+        let record = unsafe { value.record() };
+        if let Some(user) = Session::user_of(record) {
+            index::with(|index| index.add_later(db, user, name.bytes()));
+        }
+    });
     OK
 }
 
@@ -124,16 +127,6 @@ unsafe extern "C" fn on_trimmed(
     _: *mut RedisModuleString,
 ) -> c_int {
     OK
-}
-
-/// A key was loaded from a file: right after its value, so that nothing need be looked for.
-fn loaded(ctx: *mut RedisModuleCtx, name: Name<'_>) {
-    let Some(value) = Value::take_loaded() else { return };
-    // SAFETY: the value was not freed, or it would have been forgotten; nobody changes it while the server calls.
-    let record = unsafe { value.record() };
-    if let Some(user) = Session::user_of(record) {
-        index::with(|index| index.add_later(selected_db(ctx), user, name.bytes()));
-    }
 }
 
 /// The server ended a key on its own account.
@@ -158,9 +151,15 @@ unsafe extern "C" fn on_flush(_: *mut RedisModuleCtx, _: raw::RedisModuleEvent, 
     guard((), || index::clear(usize::try_from(info.dbnum).ok()));
 }
 
-/// A file begins or ends to be loaded; at its end, what was put off is noted.
-unsafe extern "C" fn on_loading(_: *mut RedisModuleCtx, _: raw::RedisModuleEvent, _: u64, _: *mut c_void) {
-    guard((), || index::with(Index::settle));
+/// A file begins or ends to be loaded; at its end, what was put off is noted, and of users with many sessions the times,
+/// which nobody waits for yet.
+unsafe extern "C" fn on_loading(ctx: *mut RedisModuleCtx, _: raw::RedisModuleEvent, subevent: u64, _: *mut c_void) {
+    guard((), || {
+        index::with(|index| index.settle());
+        if subevent == raw::REDISMODULE_SUBEVENT_LOADING_ENDED {
+            index::learn_all(ctx);
+        }
+    });
 }
 
 /// Two databases are exchanged.

@@ -18,11 +18,11 @@ pub fn install_panic_hook() {
     }));
 }
 
-/// A place where a test can have a panic: it happens if `bytes` hold `panic:` and the name of the place.
+/// A place where a test can have a panic: it happens if the bytes hold `panic:` and the name of the place.
 #[cfg(feature = "inject-panics")]
 #[allow(clippy::panic, reason = "what this is for")]
-pub fn trip(place: &str, bytes: &[u8]) {
-    let word = format!("panic:{place}");
+pub fn trip<'b>(place: &str, bytes: impl FnOnce() -> &'b [u8]) {
+    let (word, bytes) = (format!("panic:{place}"), bytes());
     if bytes.windows(word.len()).any(|window| window == word.as_bytes()) {
         panic!("injected at {place}");
     }
@@ -31,7 +31,7 @@ pub fn trip(place: &str, bytes: &[u8]) {
 /// No such place in what is shipped.
 #[cfg(not(feature = "inject-panics"))]
 #[inline(always)]
-pub fn trip(_place: &str, _bytes: &[u8]) {}
+pub fn trip<'b>(_place: &str, _bytes: impl FnOnce() -> &'b [u8]) {}
 
 /// Writes to the server's log. May be called in any thread.
 pub fn log_warning(text: &str) {

@@ -1,269 +1,364 @@
 //! A key that is open: the session in it, and the three things that happen to one: it begins, changes or ends.
+//!
+//! A key that is open to be written borrows the call, so that nothing else is open meanwhile: what is written or ended
+//! cannot be somebody else's open value.
 
 use super::api::api;
+use super::call::Call;
 use super::error::{Error, Result};
-use super::events::{self, Event};
 use super::guard::trip;
 use super::index;
 use super::name::Name;
+use super::publish::{Ending, Event};
 use super::server;
 use super::value::Value;
 use crate::info::{self, Counter};
+use crate::session::buffer::Buffer;
 use crate::session::write::Change;
-use crate::session::{patch, Effect, Fields, Meta, Millis, Session, State};
+use crate::session::{Effect, Millis, Session, Stamp, State, Times};
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleKey};
 use std::ffi::{c_char, c_int};
+use std::marker::PhantomData;
 use std::ptr;
 
-/// What a key is opened for.
+/// How a key is opened to be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// To be read on behalf of a client.
-    Read,
-    /// To be looked at, without trace where the server can (7.2): no touch, no statistics, no expiry.
+pub enum Look {
+    /// On behalf of a client that asked for it.
+    Client,
+    /// Without trace where the server can (7.2): no touch, no statistics, no expiry.
     Peek,
-    /// To be looked at as it stands in memory: past its expiry, or in a slot that is being dropped (where the server can,
-    /// 8.4).
+    /// As it stands in memory: past its expiry, or in a slot that is being dropped (where the server can, 8.4).
     Audit,
-    /// To be written.
-    Write,
 }
 
-/// An open key.
-///
-/// Two of the same name must not be open at once where one of them is written: ending the one leaves the other with a
-/// value that is gone. Commands with several keys open them one after the other.
-pub struct Key<'c> {
-    ctx: *mut RedisModuleCtx,
-    handle: *mut RedisModuleKey,
-    name: Name<'c>,
-}
+/// The server's handle of an open key.
+pub(super) struct Handle(*mut RedisModuleKey);
 
-impl<'c> Key<'c> {
-    pub(super) fn open(ctx: *mut RedisModuleCtx, name: Name<'c>, access: Access) -> Self {
-        let mode = match access {
-            Access::Read => raw::REDISMODULE_READ as c_int,
-            Access::Peek => raw::REDISMODULE_READ as c_int | server::peek_flags(),
-            Access::Audit => raw::REDISMODULE_READ as c_int | server::audit_flags(),
-            Access::Write => (raw::REDISMODULE_READ | raw::REDISMODULE_WRITE) as c_int,
+impl Handle {
+    /// A handle that the server has opened, and closes: it must not be dropped.
+    ///
+    /// # Safety
+    /// The key stays open for as long as this is used.
+    pub(super) unsafe fn borrowed(key: *mut RedisModuleKey) -> Self {
+        Handle(key)
+    }
+
+    /// Opens a key to be read; the handle is null where there is nothing.
+    pub(super) fn read(ctx: *mut RedisModuleCtx, name: Name<'_>, look: Look) -> Self {
+        let extra = match look {
+            Look::Client => 0,
+            Look::Peek => server::peek_flags(),
+            Look::Audit => server::audit_flags(),
         };
-        // SAFETY: the context is that of a running command or callback, the name lives as long as the key.
-        let handle = unsafe { api!(RedisModule_OpenKey(ctx, name.raw(), mode)) };
-        Key { ctx, handle: handle.cast(), name }
+        Self::open(ctx, name, raw::REDISMODULE_READ as c_int | extra)
     }
 
-    /// The key's name.
-    pub fn name(&self) -> Name<'c> {
-        self.name
+    fn open(ctx: *mut RedisModuleCtx, name: Name<'_>, mode: c_int) -> Self {
+        // SAFETY: the context is that of a running command or callback, the name lives for the call.
+        Handle(unsafe { api!(RedisModule_OpenKey(ctx, name.raw(), mode)) }.cast())
     }
 
-    /// Whether there is nothing at this key, of any type.
-    pub fn is_empty(&self) -> bool {
+    /// The session's value; none where there is nothing, and `WRONGTYPE` for another type.
+    #[inline]
+    pub(super) fn value(&self) -> Result<Option<Value>> {
+        if self.0.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the handle is open; a value of our type is one of ours.
+        unsafe {
+            if api!(RedisModule_ModuleTypeGetType(self.0)) == server::data_type() {
+                return Ok(Value::from_ptr(api!(RedisModule_ModuleTypeGetValue(self.0))));
+            }
+            match api!(RedisModule_KeyType(self.0)) as isize {
+                raw::REDISMODULE_KEYTYPE_EMPTY => Ok(None),
+                _ => Err(Error::WrongType),
+            }
+        }
+    }
+
+    /// The database that it is in.
+    pub(super) fn db(&self) -> Option<usize> {
+        if self.0.is_null() {
+            return None;
+        }
+        // SAFETY: the handle is open.
+        usize::try_from(unsafe { api!(RedisModule_GetDbIdFromModuleKey(self.0)) }).ok()
+    }
+
+    /// The key's own expiry.
+    fn expiry(&self) -> Option<Millis> {
         // SAFETY: the handle is open, or null, which the call allows.
-        let kind = unsafe { api!(RedisModule_KeyType(self.handle)) };
-        kind as isize == raw::REDISMODULE_KEYTYPE_EMPTY
+        let at = unsafe { api!(RedisModule_GetAbsExpire(self.0)) };
+        (at >= 0).then_some(at)
     }
 
-    /// The session in it, live or not; `WRONGTYPE` for another type.
-    pub fn session(&self) -> Result<Option<Session<'_>>> {
-        // SAFETY: the value lives while the key is open, and is changed by `&mut self` alone.
-        Ok(self.value()?.map(|value| Session::of(unsafe { value.record() })))
+    /// What the index of a user with many sessions keeps of the one in here.
+    pub(super) fn stamp(&self, session: &Session<'_>) -> Stamp {
+        stamp(session, self.expiry())
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: the handle was opened by us and is closed once.
+            unsafe { api!(RedisModule_CloseKey(self.0)) };
+        }
+    }
+}
+
+fn stamp(session: &Session<'_>, expiry: Option<Millis>) -> Stamp {
+    // At its deadline a session has ended; the server's own expiry comes a millisecond later.
+    let ends = [session.deadline(), expiry.map(|at| at.saturating_add(1))].into_iter().flatten().min();
+    Stamp {
+        created: session.times.created,
+        accessed: session.times.accessed,
+        ends: ends.unwrap_or(Millis::MAX),
+        snapshot: session.snapshot.is_some(),
+    }
+}
+
+/// A key that is open to be read.
+pub struct ReadKey<'k> {
+    handle: Handle,
+    /// Read once, from a value that lives while the handle is open; lent for no longer than that.
+    session: Option<Session<'static>>,
+    call: PhantomData<&'k ()>,
+}
+
+impl<'k> ReadKey<'k> {
+    pub(super) fn open(ctx: *mut RedisModuleCtx, name: Name<'k>, look: Look) -> Result<Self> {
+        let handle = Handle::read(ctx, name, look);
+        // SAFETY: the value lives while the handle is open, and nobody writes meanwhile: who opens a key to write has
+        // borrowed the call for himself, which this key has borrowed, too.
+        let session = handle.value()?.map(|value| Session::of(unsafe { value.record() }));
+        Ok(ReadKey { handle, session, call: PhantomData })
     }
 
-    /// The record of the session in it, to be copied.
-    pub fn record(&self) -> Option<&[u8]> {
-        // SAFETY: as above.
-        self.value().ok().flatten().map(|value| unsafe { value.record() })
+    /// The session in it, live or not.
+    pub fn session(&self) -> Option<Session<'_>> {
+        self.session
     }
 
-    /// Whether there is a session in it that is past its deadline; `WRONGTYPE` for another type.
-    pub(super) fn has_ended(&self, now: Millis) -> Result<bool> {
-        // SAFETY: as above.
-        Ok(self.value()?.is_some_and(|value| Meta::of(unsafe { value.record() }).ended(now)))
+    /// The handle, for what the index wants to know.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
-    /// What the session in it is at this time.
-    pub fn state(&self, now: Millis) -> Result<State<'_>> {
-        self.session().map(|session| State::of(session, now))
+    /// Says whether the index keeps the times of the session in it.
+    pub(super) fn mark(&self, marked: bool) {
+        if let Ok(Some(value)) = self.handle.value() {
+            value.mark(marked);
+        }
+    }
+}
+
+/// A key that is open to be written.
+pub struct WriteKey<'k, 'c> {
+    call: &'k mut Call<'c>,
+    handle: Handle,
+    name: Name<'c>,
+    value: Option<Value>,
+    /// What is in `value`, read when that was stored; lent for no longer than until it changes.
+    session: Option<Session<'static>>,
+}
+
+impl<'k, 'c> WriteKey<'k, 'c> {
+    /// Opens a key as it stands: what is in it may be past its deadline.
+    pub(super) fn open(call: &'k mut Call<'c>, name: Name<'c>) -> Result<Self> {
+        let handle = Handle::open(call.ctx(), name, (raw::REDISMODULE_READ | raw::REDISMODULE_WRITE) as c_int);
+        let value = handle.value()?;
+        let mut key = WriteKey { call, handle, name, value: None, session: None };
+        key.holds(value);
+        Ok(key)
     }
 
-    fn value(&self) -> Result<Option<Value>> {
-        // SAFETY: the handle is open, or null, which the calls allow; a value of our type is one of ours.
-        unsafe {
-            if api!(RedisModule_ModuleTypeGetType(self.handle)) == server::data_type() && !self.handle.is_null() {
-                return Ok(Value::from_ptr(api!(RedisModule_ModuleTypeGetValue(self.handle))));
+    /// Closes it.
+    pub(super) fn close(self) -> &'k mut Call<'c> {
+        self.call
+    }
+
+    /// Notes what is in it now.
+    fn holds(&mut self, value: Option<Value>) {
+        self.value = value;
+        // SAFETY: the value lives while the key is open and is not replaced, which is when this is asked again; it is
+        // changed through `&mut self` alone, while nothing that was lent of it is alive.
+        self.session = value.map(|value| Session::of(unsafe { value.record() }));
+    }
+
+    /// The session in it, live or not.
+    pub fn session(&self) -> Option<Session<'_>> {
+        self.session
+    }
+
+    /// What the session in it is at the time of the command.
+    pub fn state(&self) -> State<'_> {
+        State::of(self.session, self.call.now())
+    }
+
+    /// Slides the deadline of the session in it, or changes its timeouts.
+    pub fn retime(&mut self, times: Times, event: Event) -> Result<()> {
+        let Some(session) = self.session else { return Ok(()) };
+        self.commit(Change { effect: Effect::times(times, session.version), fields: None }, event)
+    }
+
+    /// Carries out what was decided, here and on replicas and in the AOF; `event` is published when the command is over.
+    pub fn commit(&mut self, change: Change<'_>, event: Event) -> Result<()> {
+        let begins = self.session.is_none();
+        self.apply(&change)?;
+        match self.value {
+            // A session that begins is stored as it is sent, and was encoded once.
+            // SAFETY: the value lives while the key is open, and nobody changes it meanwhile.
+            Some(value) if begins && !change.effect.keep_ttl => self.replicate(unsafe { value.record() }),
+            _ => {
+                let mut payload = Buffer::new();
+                change.effect.encode_to(&mut payload);
+                self.replicate(&payload);
             }
         }
-        if self.is_empty() {
-            Ok(None)
-        } else {
-            Err(Error::WrongType)
-        }
-    }
-
-    /// Carries out what was decided, here and on replicas and in the AOF.
-    pub fn commit(&mut self, change: Change<'_>) -> Result<()> {
-        if !change.effect.keep_ttl && self.value()?.is_none() {
-            return self.begin(&change.effect);
-        }
-        let payload = change.effect.encode();
-        self.apply(change, &payload)?;
-        self.replicate(&payload);
+        self.published(event);
         Ok(())
     }
 
-    /// Begins a session: what is stored is what is sent, and is written once.
-    fn begin(&mut self, effect: &Effect<'_>) -> Result<()> {
-        let value = encoded(effect);
-        self.put(value, effect.user.after(None))?;
-        trip("applied", self.name.bytes());
-        self.expire_at(effect.meta.deadline());
-        // SAFETY: the value lives while the key is open, and nobody changes it meanwhile.
-        self.replicate(unsafe { value.record() });
-        Ok(())
-    }
-
-    /// Carries out a change here alone; `payload` is the encoding of its effect.
-    pub fn apply(&mut self, change: Change<'_>, payload: &[u8]) -> Result<()> {
-        let Change { effect, fields } = change;
-        match self.value()? {
-            None => {
-                let session = effect.after(Session::default(), None);
-                // What is sent is what is stored, but for the expiry's flag.
-                if effect.keep_ttl {
-                    self.put(stored(session), session.user)?;
-                } else {
-                    self.put(Value::new(payload), session.user)?;
-                }
+    /// Carries out a change here alone.
+    pub fn apply(&mut self, change: &Change<'_>) -> Result<()> {
+        let (effect, before) = (&change.effect, self.session);
+        // What was there is freed when all is done: the index is told of its user.
+        let _old = match (before, self.value) {
+            (Some(before), Some(value)) if effect.only_times(&before) => {
+                // SAFETY: nothing that was lent of the value is alive, as `&mut self` shows; `before` is a copy, of which
+                // only what does not change is used: its user.
+                Session::set_times(unsafe { value.record_mut() }, effect.times);
+                self.session = Some(Session { times: effect.times, ..before });
+                None
             }
-            Some(value) => self.alter(value, &effect, fields.as_ref(), payload)?,
-        }
-        trip("applied", self.name.bytes());
+            (Some(before), Some(_)) => {
+                let after = effect.after(before, Some(change.fields_after(before.fields)));
+                self.replace(encoded(&Effect::whole(after)))?
+            }
+            _ if effect.keep_ttl => self.put(encoded(&Effect::whole(effect.after(Session::default(), None))))?,
+            _ => self.put(encoded(effect))?,
+        };
+        trip("applied", || self.name.bytes());
         if !effect.keep_ttl {
-            self.expire_at(effect.meta.deadline());
+            self.expire_at_deadline();
         }
+        self.index(before, effect.keep_ttl);
         Ok(())
-    }
-
-    fn alter(&mut self, value: Value, effect: &Effect<'_>, fields: Option<&Fields>, payload: &[u8]) -> Result<()> {
-        // SAFETY: the key is open for writing and `&mut self` is the only way to its value; no callback of the server
-        // reads it before these references end.
-        if effect.only_meta() && patch(unsafe { value.record_mut() }, payload) {
-            return Ok(());
-        }
-        // SAFETY: as above; the old value is freed below, when nothing of it is used any more.
-        let before = Session::of(unsafe { value.record() });
-        let after = effect.after(before, fields);
-        if before.user != after.user {
-            let (db, key) = (self.db(), self.name.bytes());
-            index::with(|index| {
-                before.user.into_iter().for_each(|user| index.remove(db, user, key));
-                after.user.into_iter().for_each(|user| {
-                    index.add(db, user, key, None);
-                });
-            });
-        }
-        let new = stored(after);
-        let (ours, mut old) = (server::data_type(), ptr::null_mut());
-        // SAFETY: the handle is open for writing; the server takes the new value and hands back the old one.
-        let done = unsafe { api!(RedisModule_ModuleTypeReplaceValue(self.handle, ours, new.as_ptr(), &mut old)) };
-        // SAFETY: whichever of the two the server does not have is ours, and nobody uses it.
-        unsafe {
-            match done {
-                OK => Value::from_ptr(old).into_iter().for_each(|old| old.free()),
-                _ => new.free(),
-            }
-        }
-        written(done)
     }
 
     /// Stores a new session.
-    fn put(&mut self, value: Value, user: Option<&[u8]>) -> Result<()> {
-        // The server's event for a new key would make us open it again to learn the user that we know.
-        let done = events::creating(|| {
-            // SAFETY: the handle is open for writing; the server owns the value from here on and frees it through
-            // our type.
-            unsafe { api!(RedisModule_ModuleTypeSetValue(self.handle, server::data_type(), value.as_ptr())) }
-        });
-        if done != OK {
-            // SAFETY: the server has not taken the value, so it is still ours.
-            unsafe { value.free() };
-        } else if let Some(user) = user {
-            index::with(|index| index.add(self.db(), user, self.name.bytes(), None));
-        }
-        written(done)
+    fn put(&mut self, value: Value) -> Result<Option<Unused>> {
+        // SAFETY: the handle is open for writing; the server owns the value from here on and frees it through our type.
+        let done = unsafe { api!(RedisModule_ModuleTypeSetValue(self.handle.0, server::data_type(), value.as_ptr())) };
+        self.stored(done, value)?;
+        Ok(None)
     }
 
-    fn expire_at(&mut self, deadline: Option<Millis>) {
-        let deadline = deadline.unwrap_or(raw::REDISMODULE_NO_EXPIRE.into());
+    /// Stores a session in place of another one, which is handed back.
+    fn replace(&mut self, value: Value) -> Result<Option<Unused>> {
+        value.mark(self.value.is_some_and(Value::is_marked));
+        let (ours, mut old) = (server::data_type(), ptr::null_mut());
+        // SAFETY: the handle is open for writing; the server takes the new value and hands back the old one.
+        let done = unsafe { api!(RedisModule_ModuleTypeReplaceValue(self.handle.0, ours, value.as_ptr(), &mut old)) };
+        self.stored(done, value)?;
+        // SAFETY: the server has given the old value up to us.
+        Ok(unsafe { Value::from_ptr(old) }.map(Unused))
+    }
+
+    fn stored(&mut self, done: c_int, value: Value) -> Result<()> {
+        if done != OK {
+            drop(Unused(value)); // the server has not taken it
+            return Err(Error::text("ERR the key could not be written"));
+        }
+        self.holds(Some(value));
+        Ok(())
+    }
+
+    fn expire_at_deadline(&mut self) {
+        let deadline = self.session.and_then(|session| session.deadline());
         // SAFETY: the handle is open for writing.
-        unsafe { api!(RedisModule_SetAbsExpire(self.handle, deadline)) };
+        let done = unsafe {
+            api!(RedisModule_SetAbsExpire(self.handle.0, deadline.unwrap_or(raw::REDISMODULE_NO_EXPIRE.into())))
+        };
+        debug_assert_eq!(done, OK, "a key with a session takes an expiry");
+    }
+
+    /// Tells the index of the session in here, which was this one before.
+    fn index(&self, before: Option<Session<'_>>, keep_ttl: bool) {
+        let (Some(value), Some(after)) = (self.value, self.session) else { return };
+        let same_user = before.is_some_and(|before| before.user == after.user);
+        if same_user && !value.is_marked() {
+            return; // as nearly always
+        }
+        let expiry = if keep_ttl { self.handle.expiry() } else { None };
+        let (stamp, db, key) = (stamp(&after, expiry), self.call.db(), self.name.bytes());
+        if same_user {
+            return value.mark(after.user.is_some_and(|user| index::with(|index| index.note(db, user, key, stamp))));
+        }
+        if let Some(user) = before.and_then(|before| before.user) {
+            index::with(|index| index.remove(db, user, key));
+        }
+        value.mark(after.user.is_some_and(|user| index::add(db, user, key, Some(stamp))));
     }
 
     fn replicate(&self, payload: &[u8]) {
+        debug_assert!(Effect::decode(payload).is_ok(), "what is sent can be read: {payload:?}");
         let (name, start, len) = (self.name.raw(), payload.as_ptr().cast::<c_char>(), payload.len());
+        let command = c"SESSION.APPLY".as_ptr();
         // SAFETY: the context is that of the running command; "sb" takes a string and a buffer with its length.
-        let sent = unsafe {
-            api!(RedisModule_Replicate(self.ctx, c"SESSION.APPLY".as_ptr(), c"sb".as_ptr(), name, start, len))
-        };
+        let sent = unsafe { api!(RedisModule_Replicate(self.call.ctx(), command, c"sb".as_ptr(), name, start, len)) };
         server::check_sent(sent);
     }
 
-    /// Ends whatever is at this key, here and on replicas and in the AOF. (The index follows by the type's `unlink`.)
-    pub fn end(&mut self) {
+    /// Ends the session in here, on behalf of a command that ends it or takes it elsewhere.
+    pub fn end(&mut self, ending: Ending) {
+        if ending == Ending::Command {
+            info::count(Counter::Ended);
+        }
         // SAFETY: the handle is open for writing; the context is that of the running command; "s" takes a string.
         let sent = unsafe {
-            api!(RedisModule_UnlinkKey(self.handle));
-            api!(RedisModule_Replicate(self.ctx, server::deletion().as_ptr(), c"s".as_ptr(), self.name.raw()))
+            api!(RedisModule_UnlinkKey(self.handle.0));
+            api!(RedisModule_Replicate(self.call.ctx(), server::deletion().as_ptr(), c"s".as_ptr(), self.name.raw()))
         };
         server::check_sent(sent);
+        // The index has followed by the type's `unlink`.
+        self.holds(None);
         self.modified();
-        self.notify(Event::Deleted);
+        self.call.pending().ended(self.name, ending);
     }
 
-    /// Ends a session that is past its deadline while the key is still there.
-    pub fn end_expired(&mut self) {
+    /// Ends a session that is past its deadline while its key is still there.
+    pub(super) fn end_past_deadline(&mut self) {
         info::count(Counter::Expired);
-        self.end();
+        self.end(Ending::Deadline);
     }
 
-    /// Tells `WATCH` and client-side caches that the data changed.
-    pub fn modified(&self) {
+    /// What is published of a session that was written; but for a touch, `WATCH` and client-side caches are told that the
+    /// data changed.
+    pub fn published(&mut self, event: Event) {
+        if event != Event::Touch {
+            self.modified();
+        }
+        self.call.pending().written(self.name, event);
+    }
+
+    fn modified(&self) {
         // SAFETY: the context is that of the running command.
-        unsafe { api!(RedisModule_SignalModifiedKey(self.ctx, self.name.raw())) };
-    }
-
-    /// Publishes a keyspace event.
-    pub fn notify(&self, event: Event) {
-        events::notify(self.ctx, event, self.name);
-    }
-
-    fn db(&self) -> usize {
-        server::selected_db(self.ctx)
-    }
-
-    /// Notes the session of this key in the index.
-    pub(super) fn index(&self) {
-        if let Ok(Some(value)) = self.value() {
-            value.forget_loaded();
-        }
-        if let Ok(Some(user)) = self.session().map(|s| s.and_then(|s| s.user)) {
-            index::with(|index| index.add(self.db(), user, self.name.bytes(), None));
-        }
+        let done = unsafe { api!(RedisModule_SignalModifiedKey(self.call.ctx(), self.name.raw())) };
+        debug_assert_eq!(done, OK);
     }
 }
 
-impl Drop for Key<'_> {
+/// A value that nobody uses any more.
+struct Unused(Value);
+
+impl Drop for Unused {
     fn drop(&mut self) {
-        // SAFETY: the handle was opened by us and is closed once; null is allowed.
-        unsafe { api!(RedisModule_CloseKey(self.handle)) };
-        self.handle = ptr::null_mut();
+        // SAFETY: the server has given the value up, or not taken it; what was read of it is not used after this.
+        unsafe { self.0.free() };
     }
-}
-
-/// The value of a session.
-fn stored(session: Session<'_>) -> Value {
-    encoded(&Effect::snapshot(session))
 }
 
 /// An effect as the value that it makes.
@@ -271,18 +366,4 @@ fn encoded(effect: &Effect<'_>) -> Value {
     Value::build(effect.encoded_len(), |out| effect.encode_to(out))
 }
 
-/// An effect from a payload as a change, for a session that is there or not.
-pub fn change_of<'e>(effect: Effect<'e>, session: Option<Session<'_>>) -> Change<'e> {
-    let fields = session.and_then(|s| effect.merged(s.fields));
-    Change { effect, fields }
-}
-
 const OK: c_int = raw::REDISMODULE_OK as c_int;
-
-fn written(done: c_int) -> Result<()> {
-    if done == OK {
-        Ok(())
-    } else {
-        Err(Error::text("ERR the key could not be written"))
-    }
-}

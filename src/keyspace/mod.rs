@@ -1,7 +1,6 @@
 //! The server's side: the only place with `unsafe`, and all of it.
 //!
-//! What the rest sees is safe: a [`Call`] with its arguments and its reply, a [`Key`] that is open, a [`Name`] to open
-//! one by. Behind that stand the data type and its callbacks, the events that keep the index, propagation and access
+//! What the rest sees is safe: a [`Call`] with its arguments, which opens keys; a [`Reply`]; a [`WriteKey`] that is open. Behind that stand the data type and its callbacks, the events that keep the index, propagation and access
 //! control.
 #![allow(unsafe_code)]
 
@@ -12,6 +11,7 @@ mod call;
 mod call_reply;
 mod cluster;
 mod data_type;
+mod database;
 mod error;
 mod events;
 mod guard;
@@ -19,6 +19,7 @@ mod index;
 mod key;
 mod load;
 mod name;
+mod publish;
 mod register;
 mod reply;
 mod report;
@@ -29,10 +30,12 @@ mod users;
 mod value;
 
 pub use access::Permission;
-pub use call::{entry, Call, Handler};
+pub use call::{entry, Arguments, Call, Handler};
 pub use error::{printable, Error, Result};
-pub use events::Event;
-pub use key::{change_of, Access, Key};
-pub use name::{Name, OwnedName};
+pub use key::{Look, WriteKey};
+pub use name::Name;
+pub use publish::{Ending, Event};
 pub use register::{Arg, ArgKind, KeyRange, KeyUse, Spec};
+pub use reply::Reply;
 pub use topology::Wanted;
+pub use users::Page;

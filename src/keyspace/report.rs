@@ -3,26 +3,31 @@
 use super::api::api;
 use super::guard::guard;
 use super::index;
+use super::server;
+use super::value;
 use crate::info::{self, Counter, COUNTERS};
+use crate::session::Millis;
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleInfoCtx};
 use std::ffi::{c_int, CString};
 use std::sync::{Mutex, PoisonError};
 
-/// The key of the session that was unlinked last: what the `expired` or `evicted` event right after it is about.
-static LAST_GONE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+/// The key of the session that was unlinked last, and when: what the `expired` or `evicted` event right after it is about.
+static LAST_GONE: Mutex<(Vec<u8>, Millis)> = Mutex::new((Vec::new(), 0));
 
 /// Notes that the session at `key` is unlinked.
 pub fn gone(key: &[u8]) {
     let mut last = LAST_GONE.lock().unwrap_or_else(PoisonError::into_inner);
-    last.clear();
-    last.extend_from_slice(key);
+    last.0.clear();
+    last.0.extend_from_slice(key);
+    last.1 = server::now();
 }
 
-/// An event says what became of `key`; whether it was the session that is gone.
-pub fn was_session(key: &[u8]) -> bool {
+/// An event says what became of `key`; whether it was the session that is gone. The event comes right after: a value of
+/// another type that took the key's place lives a millisecond at least before it can expire.
+fn was_session(key: &[u8]) -> bool {
     let mut last = LAST_GONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let was = last.as_slice() == key;
-    last.clear();
+    let was = last.0.as_slice() == key && (0..=1).contains(&server::now().saturating_sub(last.1));
+    last.0.clear();
     was
 }
 
@@ -39,6 +44,7 @@ unsafe extern "C" fn on_info(ctx: *mut RedisModuleInfoCtx, _for_crash_report: c_
         if unsafe { api!(RedisModule_InfoAddSection(ctx, std::ptr::null())) } != raw::REDISMODULE_OK as c_int {
             return; // not asked for
         }
+        field(ctx, "sessions", value::count() as u64);
         // A crash report may come while the index is in use.
         let now = index::try_with(|index| {
             [("indexed_sessions", index.sessions()), ("indexed_users", index.users()), ("index_bytes", index.memory())]

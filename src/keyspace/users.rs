@@ -1,40 +1,253 @@
 //! The sessions of a user.
+//!
+//! The index holds candidates: what is listed, counted or ended is opened and found to be a live session of that user. Of a
+//! user with many sessions the index knows enough to open no more than those.
 
+use super::access::{Caller, Permission};
 use super::call::Call;
+use super::error::Result;
 use super::index;
-use super::key::{Access, Key};
-use super::name::OwnedName;
-use crate::session::Meta;
+use super::key::{Look, ReadKey, WriteKey};
+use super::name::{Name, OwnedName};
+use super::topology::Wanted;
+use crate::session::limit::{Cap, Crowded, Full, Other, Policy};
+use crate::session::slot::slot_of;
+use crate::session::Stamp;
+use crate::session::{Millis, Session};
+use std::cmp::Reverse;
 
-impl Call<'_> {
-    /// The names of the keys that may hold a session of this user.
-    pub fn names_of(&self, user: &[u8]) -> Vec<OwnedName> {
+/// A part of a list.
+#[derive(Clone, Copy)]
+pub struct Page {
+    /// How many are left out at its beginning.
+    pub offset: usize,
+    /// The most that are listed.
+    pub count: usize,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Page { offset: 0, count: usize::MAX }
+    }
+}
+
+impl Page {
+    /// Of a list in any order, this part in order.
+    fn of<T: Ord>(self, mut all: Vec<T>) -> Vec<T> {
+        let end = self.offset.saturating_add(self.count);
+        if end < all.len() {
+            all.select_nth_unstable(end);
+            all.truncate(end);
+        }
+        all.sort_unstable();
+        all.drain(..self.offset.min(all.len()));
+        all
+    }
+}
+
+impl<'c> Call<'c> {
+    /// The names of the keys that may hold a session of this user, in the order in which they came to be its, as far as
+    /// the server has seen it.
+    pub fn names_of(&self, user: &[u8]) -> Vec<Name<'c>> {
+        let db = self.db();
+        index::with(|index| index.keys(db, user, |key| self.name(key)))
+    }
+
+    /// Opens a key to end the session of this user in it, or the snapshot of one; nothing if it holds none.
+    pub fn write_session_of<'k>(&'k mut self, user: &[u8], name: Name<'c>) -> Option<WriteKey<'k, 'c>> {
+        let db = self.db();
+        match self.write(name) {
+            Ok(key) if key.session().is_some_and(|session| session.user == Some(user)) => return Some(key),
+            // Nothing is seen. That is no proof: a replica hides a key whose expiry its primary may yet move.
+            Ok(key) if key.session().is_none() => {}
+            // Something else is there: where the index said otherwise it was wrong, and is put right.
+            _ => index::with(|index| index.remove(db, user, name.bytes())),
+        }
+        None
+    }
+
+    /// Shows a page of the live sessions of a user that the caller may read, the latest access first, ties by key; in a
+    /// cluster, of those that this node answers for.
+    pub fn list_sessions(&self, user: &[u8], page: Page, mut show: impl FnMut(&[u8], &Session<'_>)) -> Result<()> {
+        self.check_node(Wanted::Read)?;
+        if !self.is_crowd(user) {
+            let names = self.candidates(user);
+            let found = self.open_live(user, &names)?;
+            let ranked = found.iter().map(|(name, key)| {
+                let session = key.session().unwrap_or_default();
+                (Reverse(session.times.accessed), name.bytes(), SortLast(session))
+            });
+            page.of(ranked.collect()).into_iter().for_each(|(_, key, SortLast(session))| show(key, &session));
+            return Ok(());
+        }
+        for name in self.crowd_page(user, page)? {
+            if let Some(key) = self.live_session_of(user, name.name()) {
+                show(name.name().bytes(), &key.session().unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    /// How many live sessions a user has of those that [`Call::list_sessions`] shows.
+    pub fn count_sessions(&self, user: &[u8]) -> Result<usize> {
+        self.check_node(Wanted::Read)?;
+        if !self.is_crowd(user) {
+            return Ok(self.open_live(user, &self.candidates(user))?.len());
+        }
+        if self.sees_all(&self.caller()) {
+            let (db, now) = (self.db(), self.now());
+            return Ok(index::with(|index| index.live(db, user, now, &[])));
+        }
+        Ok(self.crowd_in_sight(user)?.len())
+    }
+
+    /// Which of the user's other sessions must end so that the one being written can be, within the cap: of those that the
+    /// caller may write, in a cluster of those in the same slot.
+    pub fn others_over(
+        &self,
+        cap: Cap,
+        user: &[u8],
+        joins: bool,
+        written: &[Name<'_>],
+    ) -> std::result::Result<Vec<Other>, Full> {
+        if cap.policy == Policy::Reject && !joins {
+            return Ok(Vec::new());
+        }
+        let (db, now, caller) = (self.db(), self.now(), self.caller());
+        let crowd = self.is_crowd(user);
+        if crowd && self.sees_all(&caller) {
+            let written: Vec<&[u8]> = written.iter().map(|name| name.bytes()).collect();
+            return index::with(|index| cap.make_room(Crowded { index, db, user, now, written: &written }, joins));
+        }
+        let slot = written.first().filter(|_| self.in_cluster()).map(|name| slot_of(name.bytes()));
+        let counts = |name: Name<'_>| {
+            slot.is_none_or(|slot| slot == slot_of(name.bytes()))
+                && written.iter().all(|other| other.bytes() != name.bytes())
+                && caller.may(Permission::Write, name)
+        };
+        let other = |name: Name<'_>, created, accessed| Other { created, accessed, key: name.bytes().into() };
+        let others: Vec<Other> = if crowd {
+            let live = self.crowd_live(user).into_iter().filter(|(name, _)| counts(name.name()));
+            live.map(|(name, stamp)| other(name.name(), stamp.created, stamp.accessed)).collect()
+        } else {
+            let mut names = self.candidates(user);
+            names.retain(|name| counts(name.name()));
+            let live = names.iter().filter_map(|name| Some((name, self.live_session_of(user, name.name())?)));
+            live.map(|(name, key)| {
+                let times = key.session().unwrap_or_default().times;
+                other(name.name(), times.created, times.accessed)
+            })
+            .collect()
+        };
+        cap.make_room(others, joins)
+    }
+
+    /// Names of keys that are opened to be read.
+    fn candidates(&self, user: &[u8]) -> Vec<OwnedName> {
         let db = self.db();
         index::with(|index| index.keys(db, user, OwnedName::new))
     }
 
-    /// Opens every key of these names that holds a session of this user, one after the other: live ones, snapshots, and
-    /// those past their deadline that the server still has; `visit` gets its metadata. O(sessions of the user).
-    pub fn each_session_of<'n>(
-        &'n self,
-        user: &[u8],
-        names: &'n [OwnedName],
-        access: Access,
-        mut visit: impl FnMut(&mut Key<'n>, &Meta),
-    ) {
-        let db = self.db();
+    /// Those of these keys that hold a live session of the user which the caller may read, and this node may show.
+    fn open_live<'n>(&'n self, user: &[u8], names: &'n [OwnedName]) -> Result<Vec<(Name<'n>, ReadKey<'n>)>> {
+        let caller = self.caller();
+        let mut found = Vec::with_capacity(names.len());
         for name in names {
-            let mut key = self.open(name.name(), access);
-            match key.session() {
-                Ok(Some(session)) if session.user == Some(user) => {
-                    let meta = session.meta;
-                    visit(&mut key, &meta);
-                }
-                // Something else is there: the index was wrong, and is put right.
-                Ok(Some(_)) | Err(_) => index::with(|index| index.remove(db, user, name.name().bytes())),
-                // Nothing is seen. That is no proof: a replica hides a key whose expiry its primary may yet move.
-                Ok(None) => {}
+            let name = name.name();
+            match self.live_session_of(user, name) {
+                Some(key) if caller.may(Permission::Read, name) => found.push((name, key)),
+                _ => {}
             }
         }
+        self.keep_served(&mut found, |(name, _)| name.bytes())?;
+        Ok(found)
+    }
+
+    /// Opens a key that holds a live session of this user; nothing if it holds none.
+    fn live_session_of<'n>(&'n self, user: &[u8], name: Name<'n>) -> Option<ReadKey<'n>> {
+        let db = self.db();
+        let Ok(key) = self.read(name, Look::Peek) else {
+            index::with(|index| index.remove(db, user, name.bytes()));
+            return None;
+        };
+        let session = key.session()?; // that nothing is seen is no proof, see above
+        if session.user != Some(user) {
+            index::with(|index| index.remove(db, user, name.bytes()));
+            return None;
+        }
+        session.live(self.now()).then_some(key)
+    }
+
+    /// Whether the user has so many sessions that the index keeps their times; then it knows those of all.
+    fn is_crowd(&self, user: &[u8]) -> bool {
+        let db = self.db();
+        if !index::knows_times() || !index::with(|index| index.is_crowd(db, user)) {
+            return false;
+        }
+        /// Where a user's sessions have just become many, those that were there before are not known yet: sixteen.
+        const MOST: usize = 1024;
+        for name in index::with(|index| index.unknown(db, user, MOST, OwnedName::new)) {
+            if let Ok(key) = self.read(name.name(), Look::Peek) {
+                index::learn(db, user, name.name().bytes(), &key);
+            }
+        }
+        // What was found to be gone may have left few.
+        index::with(|index| index.is_crowd(db, user))
+    }
+
+    /// Whether the caller is shown all keys that there are.
+    fn sees_all(&self, caller: &Caller<'_>) -> bool {
+        !self.in_cluster() && caller.may_all()
+    }
+
+    /// A page of the live sessions of a crowd.
+    fn crowd_page(&self, user: &[u8], page: Page) -> Result<Vec<OwnedName>> {
+        let (db, now) = (self.db(), self.now());
+        if self.sees_all(&self.caller()) {
+            let Page { offset, count } = page;
+            return Ok(index::with(|index| index.latest(db, user, now, (offset, count), OwnedName::new)));
+        }
+        let seen = self.crowd_in_sight(user)?;
+        let ranked = seen.into_iter().map(|(name, stamp)| (Reverse(stamp.accessed), name.name().bytes().to_vec()));
+        Ok(page.of(ranked.collect()).iter().map(|(_, key)| OwnedName::new(key)).collect())
+    }
+
+    /// The live sessions of a crowd that the caller may read, and this node may show.
+    fn crowd_in_sight(&self, user: &[u8]) -> Result<Vec<(OwnedName, Stamp)>> {
+        let (caller, mut live) = (self.caller(), self.crowd_live(user));
+        live.retain(|(name, _)| caller.may(Permission::Read, name.name()));
+        self.keep_served(&mut live, |(name, _)| name.name().bytes())?;
+        Ok(live)
+    }
+
+    /// The live sessions of a crowd, as the index knows them, in the order in which they arrived.
+    fn crowd_live(&self, user: &[u8]) -> Vec<(OwnedName, Stamp)> {
+        let (db, now): (_, Millis) = (self.db(), self.now());
+        let all = index::with(|index| index.entries(db, user, |key, stamp| (OwnedName::new(key), stamp)));
+        let known = all.into_iter().filter_map(|(name, stamp)| Some((name, stamp?)));
+        known.filter(|(_, stamp)| !stamp.snapshot && stamp.ends > now).collect()
+    }
+}
+
+/// Something that stands behind what a list is ordered by.
+struct SortLast<T>(T);
+
+impl<T> PartialEq for SortLast<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for SortLast<T> {}
+
+impl<T> PartialOrd for SortLast<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for SortLast<T> {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
     }
 }

@@ -1,20 +1,40 @@
 //! A session as the server holds it: one allocation with the length of its record (four bytes, the lowest first) and the
 //! record. The same bytes stand in files, so that what is read from one is the value.
+//!
+//! The length leaves room for a bit that stands in no file: the mark of a session whose times the index keeps, because its
+//! user has many. It tells a writer to tell the index, so that writers of all other sessions need not ask.
 
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{
+    AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+    Ordering::Release,
+};
 
 /// The record's length stands before it.
 const PREFIX: usize = size_of::<u32>();
 
-/// The value that was loaded last, until the server tells where it has put it. See [`Value::take_loaded`].
+/// The mark, beside the length. (No record is nearly so long, see the caps.)
+const MARK: u32 = 1 << 31;
+
+/// The value that was loaded last, until the server tells where it has put it, and for which database it was loaded. See
+/// [`Value::take_loaded`].
 static LOADED: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+static LOADED_DB: AtomicI32 = AtomicI32::new(-1);
+
+/// How many values there are.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// The record in bytes from a file, if they are a value.
 pub fn unframe(bytes: &[u8]) -> Option<&[u8]> {
     let (len, record) = bytes.split_first_chunk::<PREFIX>()?;
     (u32::from_le_bytes(*len) as usize == record.len()).then_some(record)
+}
+
+/// How many sessions this server holds, of users and anonymous, snapshots included; those that wait to be freed in the
+/// background count until then.
+pub fn count() -> usize {
+    COUNT.load(Relaxed)
 }
 
 /// A pointer that the server was given as a value of our type.
@@ -36,6 +56,7 @@ impl Value {
         if let Some(prefix) = bytes.first_chunk_mut() {
             *prefix = written.to_le_bytes();
         }
+        COUNT.fetch_add(1, Relaxed);
         Value(NonNull::from(Box::leak(bytes.into_boxed_slice())).cast())
     }
 
@@ -45,18 +66,21 @@ impl Value {
     /// `bytes` came from the server's allocator (as all that is ours does), is nobody else's,
     /// and [`unframe`] has found a record in it.
     pub unsafe fn adopt(bytes: NonNull<u8>) -> Self {
+        COUNT.fetch_add(1, Relaxed);
         Value(bytes)
     }
 
-    /// Remembers that this value was just loaded.
-    pub fn note_loaded(self) {
+    /// Remembers that this value was just loaded, for a database.
+    pub fn note_loaded(self, db: i32) {
+        LOADED_DB.store(db, Relaxed);
         LOADED.store(self.0.as_ptr(), Release);
     }
 
-    /// The value that was loaded last. Where the server says that it has loaded a key, that is the key's value if it is
-    /// of our type: one that was freed or has been found in its place otherwise is forgotten. Once only.
-    pub fn take_loaded() -> Option<Self> {
-        NonNull::new(LOADED.swap(ptr::null_mut(), AcqRel)).map(Value)
+    /// The value that was loaded last, and its database. Where the server says that it has loaded a key, that is the key's
+    /// value if it is of our type: one that was freed or has been found in its place otherwise is forgotten. Once only.
+    pub fn take_loaded() -> Option<(Self, i32)> {
+        let value = NonNull::new(LOADED.swap(ptr::null_mut(), AcqRel)).map(Value)?;
+        Some((value, LOADED_DB.load(Relaxed)))
     }
 
     /// No event is to come that tells of this value.
@@ -77,9 +101,27 @@ impl Value {
         self.0.as_ptr().cast()
     }
 
+    /// The length and the mark. Threads that free values read them while nobody writes; the bytes may stand at any address,
+    /// which the allocator makes one that suits.
+    fn prefix(&self) -> &AtomicU32 {
+        // SAFETY: a value begins with four bytes of an allocation (of our allocator, which aligns all to eight at least)
+        // that lives as long as the value.
+        unsafe { self.0.cast::<AtomicU32>().as_ref() }
+    }
+
     fn len(self) -> u32 {
-        // SAFETY: a value begins with its length.
-        u32::from_le_bytes(unsafe { self.0.cast::<[u8; PREFIX]>().read() })
+        u32::from_le(self.prefix().load(Relaxed)) & !MARK
+    }
+
+    /// Whether the index keeps this session's times.
+    pub fn is_marked(self) -> bool {
+        u32::from_le(self.prefix().load(Relaxed)) & MARK != 0
+    }
+
+    /// Says whether the index keeps this session's times.
+    pub fn mark(self, marked: bool) {
+        let mark = if marked { MARK } else { 0 };
+        self.prefix().store((self.len() | mark).to_le(), Relaxed);
     }
 
     /// Its record.
@@ -91,13 +133,17 @@ impl Value {
         unsafe { std::slice::from_raw_parts(self.0.add(PREFIX).as_ptr(), self.len() as usize) }
     }
 
-    /// All its bytes, as they stand in a file.
+    /// Lends all its bytes, as they stand in a file.
     ///
     /// # Safety
-    /// As for [`Value::record`].
-    pub unsafe fn bytes<'v>(self) -> &'v [u8] {
+    /// As for [`Value::record`], while `take` runs.
+    pub unsafe fn with_bytes<T>(self, take: impl FnOnce(&[u8]) -> T) -> T {
+        let marked = self.is_marked();
+        self.mark(false);
         // SAFETY: the allocation is the prefix and the record; the rest is the caller's promise.
-        unsafe { std::slice::from_raw_parts(self.0.as_ptr(), self.memory()) }
+        let taken = take(unsafe { std::slice::from_raw_parts(self.0.as_ptr(), self.memory()) });
+        self.mark(marked);
+        taken
     }
 
     /// Its record, to change it in place.
@@ -120,6 +166,7 @@ impl Value {
     /// Nobody uses the value any more.
     pub unsafe fn free(self) {
         self.forget_loaded();
+        COUNT.fetch_sub(1, Relaxed);
         let bytes = ptr::slice_from_raw_parts_mut(self.0.as_ptr(), self.memory());
         // SAFETY: leaked by `build`, or adopted from the same allocator; the rest is the caller's promise.
         drop(unsafe { Box::from_raw(bytes) });
@@ -141,9 +188,14 @@ mod tests {
                 value.record_mut().fill(7);
                 assert_eq!(Value::from_ptr(value.as_ptr()).unwrap().record(), vec![7; len]);
                 assert_eq!(value.memory(), len + 4);
-                assert_eq!(unframe(value.bytes()), Some(&[7; 1000][..len]));
-                assert_eq!(unframe(&value.bytes()[1..]), None);
-                value.note_loaded();
+                value.mark(true);
+                assert_eq!((value.is_marked(), value.memory()), (true, len + 4));
+                value.with_bytes(|bytes| {
+                    assert_eq!(unframe(bytes), Some(&[7; 1000][..len]));
+                    assert_eq!(unframe(&bytes[1..]), None);
+                });
+                assert!(value.is_marked());
+                value.note_loaded(3);
                 value.free();
                 assert!(Value::take_loaded().is_none(), "what is freed is forgotten");
             }

@@ -4,6 +4,7 @@
 //! effect and in a file. A look-up walks the buffer: sessions have a handful of fields, and a walk over a few hundred
 //! bytes is cheaper than what a table of them would cost each session in memory.
 
+use super::buffer::Buffer;
 use super::caps;
 use super::wire::{int_len, put_bytes, put_int, Reader};
 use std::collections::{HashMap, HashSet};
@@ -46,7 +47,10 @@ impl<'a> Field<'a> {
         self.size().saturating_add(int_len(self.name.len() as u64)).saturating_add(int_len(self.tagged_len()))
     }
 
+    #[inline]
     fn pack(&self, out: &mut Vec<u8>) {
+        // One check of the room instead of four.
+        out.reserve(self.packed_len());
         put_bytes(out, self.name);
         put_int(out, self.tagged_len());
         out.extend_from_slice(self.value);
@@ -54,26 +58,44 @@ impl<'a> Field<'a> {
 }
 
 /// Up to this many names a plain search beats hashing them.
-const FEW: usize = 12;
+const FEW: usize = 16;
 
-/// Finds names in a list: a plain search in a short one, a (keyed) hash table for a long one.
-enum Names<'a> {
-    Few(Vec<&'a [u8]>),
-    Many(HashMap<&'a [u8], usize>),
+/// What has a name.
+trait Named {
+    fn name(&self) -> &[u8];
 }
 
-impl<'a> Names<'a> {
-    fn of(names: impl ExactSizeIterator<Item = &'a [u8]>) -> Self {
-        if names.len() <= FEW {
-            Names::Few(names.collect())
+impl Named for Field<'_> {
+    fn name(&self) -> &[u8] {
+        self.name
+    }
+}
+
+impl Named for &[u8] {
+    fn name(&self) -> &[u8] {
+        self
+    }
+}
+
+/// Finds things by their names: a plain search in a short list, a (keyed) hash table for a long one.
+enum Names<'n, T> {
+    Few(&'n [T]),
+    Many(HashMap<&'n [u8], usize>),
+}
+
+impl<'n, T: Named> Names<'n, T> {
+    fn of(things: &'n [T]) -> Self {
+        if things.len() <= FEW {
+            Names::Few(things)
         } else {
-            Names::Many(names.enumerate().map(|(i, name)| (name, i)).collect())
+            Names::Many(things.iter().enumerate().map(|(i, thing)| (thing.name(), i)).collect())
         }
     }
 
+    #[inline]
     fn find(&self, name: &[u8]) -> Option<usize> {
         match self {
-            Names::Few(list) => list.iter().position(|n| *n == name),
+            Names::Few(list) => list.iter().position(|thing| thing.name() == name),
             Names::Many(map) => map.get(name).copied(),
         }
     }
@@ -99,6 +121,7 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
+    #[inline]
     fn is_new(&mut self, name: &'a [u8]) -> bool {
         let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
         let mark = 1u64.wrapping_shl(u32::from(first ^ last.rotate_left(3)) ^ name.len() as u32);
@@ -173,38 +196,112 @@ impl<'a> FieldsView<'a> {
 
     /// A copy of its own.
     pub fn to_owned(self) -> Fields {
-        Fields { count: self.count as u32, packed: self.packed.into() }
+        let mut packed = Buffer::new();
+        packed.extend_from_slice(self.packed);
+        Fields { count: self.count, packed }
+    }
+
+    /// Whether it stays within the hard caps. What does not could not be read back from a file.
+    pub fn within_caps(&self) -> bool {
+        // What is packed is larger than what it holds: most need no count.
+        self.count <= caps::FIELDS && (self.packed.len() <= caps::BYTES || self.size() <= caps::BYTES)
     }
 
     /// These fields without `removed` and with `set`: a field that is there keeps its place, a new one goes to the end.
-    /// O(bytes).
-    pub fn merge(&self, removed: &[&[u8]], set: FieldsView<'_>) -> Fields {
+    /// A field that is in both is set. Also which of the removed names were there, each once. O(bytes + names).
+    pub fn merge<'r>(&self, removed: &[&'r [u8]], set: FieldsView<'_>) -> (Fields, Vec<&'r [u8]>) {
         if self.is_empty() {
-            return set.to_owned();
+            return (set.to_owned(), Vec::new());
         }
-        let removed = Names::of(removed.iter().copied());
-        let changes: Vec<Field> = set.iter().collect();
-        let changed = Names::of(changes.iter().map(|f| f.name));
-        let mut placed = vec![false; changes.len()];
-        let mut out = Packer::with_capacity(self.packed.len().saturating_add(set.packed.len()));
-        for field in self.iter() {
-            match changed.find(field.name) {
-                Some(i) => {
-                    if let (Some(change), Some(done)) = (changes.get(i), placed.get_mut(i)) {
-                        *done = true;
-                        out.push(change);
-                    }
-                }
-                None if removed.find(field.name).is_some() => {}
-                None => out.push(&field),
+        let mut few = [Field::raw(&[], &[]); FEW];
+        let mut many = Vec::new();
+        let changes = match few.get_mut(..set.len()) {
+            Some(few) => {
+                few.iter_mut().zip(set.iter()).for_each(|(place, field)| *place = field);
+                &*few
+            }
+            None => {
+                many.extend(set.iter());
+                &many[..]
+            }
+        };
+        Merge { changes, removed, kept: self, out: Fields::default(), found: Vec::new() }.run()
+    }
+}
+
+/// A merge of fields under way.
+struct Merge<'m, 'a, 'r> {
+    /// What is set.
+    changes: &'m [Field<'a>],
+    /// What is removed.
+    removed: &'m [&'r [u8]],
+    /// What is there.
+    kept: &'m FieldsView<'m>,
+    /// What comes of it.
+    out: Fields,
+    /// Which of `removed` were there.
+    found: Vec<&'r [u8]>,
+}
+
+impl<'r> Merge<'_, '_, 'r> {
+    fn run(mut self) -> (Fields, Vec<&'r [u8]>) {
+        let (changed, removed) = (Names::of(self.changes), Names::of(self.removed));
+        let mut placed = Placed::of(self.changes.len());
+        // What stays is copied in runs, as long as nothing in between changes.
+        let packed = self.kept.packed();
+        let (mut run, mut at) = (0, 0);
+        let mut walk = self.kept.iter();
+        while let Some(field) = walk.next() {
+            let start = at;
+            at = packed.len().saturating_sub(walk.reader.rest().len());
+            let change = changed.find(field.name);
+            let gone = if change.is_none() { removed.find(field.name) } else { None };
+            if change.is_none() && gone.is_none() {
+                self.out.count = self.out.count.saturating_add(1);
+                continue;
+            }
+            self.out.packed.extend_from_slice(packed.get(run..start).unwrap_or_default());
+            run = at;
+            if let Some(change) = change.and_then(|i| placed.mark(i).then(|| self.changes.get(i)).flatten()) {
+                self.out.push(change);
+            }
+            self.found.extend(gone.and_then(|i| self.removed.get(i)));
+        }
+        self.out.packed.extend_from_slice(packed.get(run..).unwrap_or_default());
+        for (i, change) in self.changes.iter().enumerate() {
+            if placed.mark(i) {
+                self.out.push(change);
             }
         }
-        for (change, placed) in changes.iter().zip(placed) {
-            if !placed {
-                out.push(change);
-            }
+        (self.out, self.found)
+    }
+}
+
+/// Which of so many changes have found their place: a bit each while they are few.
+enum Placed {
+    Few(u64),
+    Many(Vec<bool>),
+}
+
+impl Placed {
+    fn of(len: usize) -> Self {
+        if len <= FEW {
+            Placed::Few(0)
+        } else {
+            Placed::Many(vec![false; len])
         }
-        out.finish()
+    }
+
+    /// Marks one; whether it was not marked before.
+    fn mark(&mut self, i: usize) -> bool {
+        match self {
+            Placed::Few(bits) => {
+                let (bit, before) = (1u64.wrapping_shl(i as u32), *bits);
+                *bits |= bit;
+                before & bit == 0
+            }
+            Placed::Many(marks) => marks.get_mut(i).is_some_and(|mark| !std::mem::replace(mark, true)),
+        }
     }
 }
 
@@ -231,50 +328,87 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-/// The fields of a session.
+/// Fields of their own.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Fields {
-    count: u32,
-    packed: Box<[u8]>,
+    count: usize,
+    packed: Buffer,
 }
 
 impl Fields {
     /// Packs fields in their order; of those that share a name the last gives the value, the first the place.
-    pub fn of(fields: &[Field<'_>]) -> Self {
-        let mut out = Packer::with_capacity(fields.iter().map(Field::packed_len).fold(0, usize::saturating_add));
-        if differ(fields.len(), fields.iter().map(|f| f.name)) {
-            fields.iter().for_each(|f| out.push(f));
-        } else {
-            let mut last: HashMap<&[u8], &Field<'_>> = fields.iter().map(|f| (f.name, f)).collect();
-            // Each name is taken out when its first place is reached.
-            fields.iter().filter_map(|f| last.remove(f.name)).for_each(|f| out.push(f));
+    pub fn pack<'f>(fields: impl ExactSizeIterator<Item = Field<'f>>) -> Self {
+        let mut out = Fields { count: 0, packed: Buffer::new() };
+        if fields.len() > FEW {
+            let fields: Vec<_> = fields.collect();
+            if differ(fields.len(), fields.iter().map(|f| f.name)) {
+                fields.iter().for_each(|f| out.push(f));
+            } else {
+                out.push_last(&fields);
+            }
+            return out;
         }
-        out.finish()
+        let (mut seen, mut all) = (Seen::default(), [Field::raw(&[], &[]); FEW]);
+        let mut differ = true;
+        for (place, field) in all.iter_mut().zip(fields) {
+            differ &= seen.is_new(field.name);
+            *place = field;
+            out.push(&field);
+        }
+        if !differ {
+            let all = all.get(..out.count).unwrap_or_default();
+            out = Fields::default();
+            out.push_last(all);
+        }
+        out
     }
 
-    /// The fields, to read.
-    pub fn view(&self) -> FieldsView<'_> {
-        FieldsView { count: self.count as usize, packed: &self.packed }
-    }
-}
-
-struct Packer {
-    count: u32,
-    packed: Vec<u8>,
-}
-
-impl Packer {
-    fn with_capacity(bytes: usize) -> Self {
-        Packer { count: 0, packed: Vec::with_capacity(bytes) }
+    /// The same of fields that stand in a list.
+    pub fn of(fields: &[Field<'_>]) -> Self {
+        Self::pack(fields.iter().copied())
     }
 
+    /// Fields that are packed already, so many and no name twice.
+    pub fn packed(count: usize, packed: Buffer) -> Self {
+        Fields { count, packed }
+    }
+
+    /// Appends fields of which some share a name.
+    fn push_last(&mut self, fields: &[Field<'_>]) {
+        let mut last: HashMap<&[u8], &Field<'_>> = fields.iter().map(|f| (f.name, f)).collect();
+        // Each name is taken out when its first place is reached.
+        fields.iter().filter_map(|f| last.remove(f.name)).for_each(|f| self.push(f));
+    }
+
+    /// Appends a field, whose name is new.
+    #[inline]
     fn push(&mut self, field: &Field<'_>) {
         field.pack(&mut self.packed);
         self.count = self.count.saturating_add(1);
     }
 
-    fn finish(self) -> Fields {
-        Fields { count: self.count, packed: self.packed.into() }
+    /// Appends others. The error is a name that is in both.
+    pub fn append<'o>(&mut self, others: FieldsView<'o>) -> Result<(), &'o [u8]> {
+        let mine: Vec<&[u8]> = self.view().iter().map(|f| f.name).collect();
+        let names = Names::of(&mine);
+        if let Some(both) = others.iter().find(|f| names.find(f.name).is_some()) {
+            return Err(both.name);
+        }
+        self.packed.extend_from_slice(others.packed);
+        self.count = self.count.saturating_add(others.count);
+        Ok(())
+    }
+
+    /// The first of these names that is among the fields.
+    pub fn first_of<'n>(&self, names: &[&'n [u8]]) -> Option<&'n [u8]> {
+        let mine: Vec<&[u8]> = self.view().iter().map(|f| f.name).collect();
+        let mine = Names::of(&mine);
+        names.iter().find(|name| mine.find(name).is_some()).copied()
+    }
+
+    /// The fields, to be read.
+    pub fn view(&self) -> FieldsView<'_> {
+        FieldsView { count: self.count, packed: &self.packed }
     }
 }
 
@@ -327,11 +461,17 @@ pub(crate) mod tests {
             prop_assert_eq!(pairs(fields.view()), model(&old, &[], &[]));
             let removed: Vec<_> = removed.into_iter().filter(|n| !set.iter().any(|(s, _)| s == n)).collect();
             let names: Vec<&[u8]> = removed.iter().map(Vec::as_slice).collect();
-            let merged = fields.view().merge(&names, Fields::of(&raw(&set)).view());
+            let (merged, found) = fields.view().merge(&names, Fields::of(&raw(&set)).view());
             let expected = model(&old, &removed, &set);
             prop_assert_eq!(pairs(merged.view()), expected.clone());
             let bytes: usize = expected.iter().map(|(n, v)| n.len() + v.len()).sum();
             prop_assert_eq!(merged.view().size(), bytes);
+            for (name, value) in &expected {
+                prop_assert_eq!(merged.view().get(name).unwrap().value, value);
+            }
+            let mut there: Vec<_> = model(&old, &[], &[]).into_iter().map(|(n, _)| n).collect();
+            there.retain(|n| removed.contains(n));
+            prop_assert_eq!(found, there, "those that were there, each once, in the session's order");
         }
 
         #[test]

@@ -329,6 +329,7 @@ impl Index {
     }
 
     /// Sessions of crowds of which nothing is known.
+    #[cfg(test)]
     pub fn unknowns(&self) -> usize {
         self.total(|db| db.tally.unknown)
     }

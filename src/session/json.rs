@@ -37,6 +37,7 @@ pub struct Taken {
     pub size: usize,
 }
 
+#[cfg(test)]
 impl Taken {
     /// The fields, of what [`parse_object`] appended.
     pub fn fields(self, packed: &[u8]) -> FieldsView<'_> {
@@ -107,7 +108,6 @@ pub fn write_object<'s>(fields: FieldsView<'s>, out: &mut Vec<u8>) -> Result<(),
 
 /// Appends the object of those of the selected fields that are there, in the order in which they were first named, each
 /// once. Only these must have a text in JSON; the error is as that of [`write_object`].
-#[cfg_attr(not(test), expect(dead_code, reason = "for reads that ask for JSON and FIELDS"))]
 pub fn write_selected<'s>(
     fields: FieldsView<'s>,
     selection: &Selection<'_>,

@@ -89,6 +89,7 @@ impl<'n> Selection<'n> {
     }
 
     /// The names of the fields that are there, in the order in which they were first named, each once.
+    #[cfg(test)]
     pub fn present_names(&self, fields: FieldsView<'_>) -> Vec<&'n [u8]> {
         self.present(fields).into_iter().filter_map(|(place, _)| self.names.get(place).copied()).collect()
     }

@@ -53,6 +53,11 @@ impl Times {
         }
     }
 
+    /// Whether a command says nothing of timeouts that is not so already.
+    pub fn agree_with(&self, change: &TimesChange) -> bool {
+        change.idle.is_none_or(|idle| idle == self.idle) && change.end.is_none_or(|end| end == self.end)
+    }
+
     /// Applies what a command says of timeouts; what it leaves out stays.
     pub fn adjust(&mut self, change: &TimesChange) {
         if let Some(idle) = change.idle {

@@ -2,9 +2,9 @@
 
 use super::caps;
 use super::effect::{Effect, UserChange};
-use super::fields::{Field, Fields, FieldsView, Kind};
-use super::record::{Meta, Session, State};
-use super::time::{Millis, Times, TimesChange};
+use super::fields::{Fields, FieldsView, Kind};
+use super::record::{Session, State};
+use super::time::{End, Millis, Times, TimesChange};
 use std::fmt;
 
 /// When a write is carried out at all.
@@ -21,6 +21,18 @@ pub enum Condition {
     Version(u64),
 }
 
+/// Whether a write adds 1 to the version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Counts {
+    /// No: it changes times alone.
+    #[default]
+    No,
+    /// Yes, even if the bytes stay equal: it names data.
+    Yes,
+    /// If a field that it removes is there.
+    IfFound,
+}
+
 /// A write as it was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Write<'a> {
@@ -35,11 +47,11 @@ pub struct Write<'a> {
     /// Whether the deadline stays where it is instead of sliding.
     pub keep_ttl: bool,
     /// Fields to remove.
-    pub removed: Vec<&'a [u8]>,
+    pub removed: &'a [&'a [u8]],
     /// Fields to set.
     pub fields: FieldsView<'a>,
-    /// Whether it names data, so that the version counts on, even if the bytes stay equal.
-    pub names_data: bool,
+    /// Whether the version counts on.
+    pub counts: Counts,
 }
 
 /// The rules of this server for writes of clients.
@@ -48,7 +60,7 @@ pub struct Rules {
     /// The timeouts of a new session that brings none.
     pub idle: Option<Millis>,
     /// The end of a new session that brings none.
-    pub end: super::End,
+    pub end: End,
     /// The most fields of a session.
     pub max_fields: usize,
     /// The most bytes of names and values of a session.
@@ -64,8 +76,10 @@ pub enum Refusal {
     Fields(usize),
     /// It would pass the most bytes.
     Bytes(usize),
-    /// The value of the field is not an integer, or the sum is out of range.
+    /// The value of a counter is not an integer.
     NotInteger,
+    /// A counter would pass 64 bits.
+    Overflow,
 }
 
 impl fmt::Display for Refusal {
@@ -75,6 +89,7 @@ impl fmt::Display for Refusal {
             Refusal::Fields(max) => write!(f, "ERR session would have more than {max} fields (session.max-fields)"),
             Refusal::Bytes(max) => write!(f, "ERR session would have more than {max} bytes (session.max-bytes)"),
             Refusal::NotInteger => f.write_str("ERR value is not an integer or out of range"),
+            Refusal::Overflow => f.write_str("ERR increment or decrement would overflow"),
         }
     }
 }
@@ -99,24 +114,50 @@ pub enum Outcome<'a> {
     End(u64),
 }
 
+impl<'a> Change<'a> {
+    /// What an effect does to a session that is there, or to none.
+    pub fn of(mut effect: Effect<'a>, session: Option<&Session<'_>>) -> Self {
+        let fields = match session {
+            Some(_) if effect.whole => None,
+            Some(_) if effect.clear => Some(effect.fields.to_owned()),
+            Some(session) if !effect.removed.is_empty() || !effect.fields.is_empty() => {
+                let (fields, found) = session.fields.merge(&effect.removed, effect.fields);
+                // Only what was there needs to be told, once: nothing that a client names makes an effect longer than its
+                // session.
+                effect.removed = found;
+                Some(fields)
+            }
+            _ => None,
+        };
+        Change { effect, fields }
+    }
+
+    /// The fields afterwards, of a session that has these now.
+    pub fn fields_after<'s>(&'s self, before: FieldsView<'s>) -> FieldsView<'s> {
+        match &self.fields {
+            Some(fields) => fields.view(),
+            None if self.effect.whole => self.effect.fields,
+            None => before,
+        }
+    }
+}
+
 impl<'a> Write<'a> {
     /// Decides: checks everything, changes nothing. O(bytes of the session).
     pub fn decide(&self, state: State<'_>, rules: &Rules, now: Millis) -> Result<Outcome<'a>, Refusal> {
         let Some(session) = self.target(state)? else { return Ok(Outcome::Unmet) };
-        let (effect, fields) = match session {
-            None => (self.begin(rules, now), None),
-            Some(session) => {
-                let effect = self.alter(&session, now);
-                let fields = effect.merged(session.fields);
-                (effect, fields)
-            }
+        let change = match &session {
+            None => Change { effect: self.begin(rules, now), fields: None },
+            Some(session) => self.alter(session, now),
         };
-        let after = fields.as_ref().map_or(effect.fields, Fields::view);
-        check_size(session.map(|s| s.fields).unwrap_or_default(), after, rules)?;
-        if effect.meta.ended(now) {
-            return Ok(Outcome::End(effect.meta.version));
+        let before = session.map(|s| s.fields).unwrap_or_default();
+        if change.fields.is_some() || session.is_none() {
+            check_size(before, change.fields_after(before), rules)?;
         }
-        Ok(Outcome::Change(Change { effect, fields }))
+        if change.effect.times.deadline().is_some_and(|deadline| deadline <= now) {
+            return Ok(Outcome::End(change.effect.version));
+        }
+        Ok(Outcome::Change(change))
     }
 
     /// The session that is written to, none where one begins; nothing where the condition is not met.
@@ -125,26 +166,18 @@ impl<'a> Write<'a> {
             (State::Live(_) | State::Frozen(_), Condition::Missing) => Ok(None),
             (State::Frozen(_), _) => Err(Refusal::Gone),
             (State::Missing, Condition::Exists | Condition::Version(_)) => Ok(None),
-            (State::Live(s), Condition::Version(v)) if s.meta.version != v => Ok(None),
+            (State::Live(s), Condition::Version(v)) if s.version != v => Ok(None),
             (State::Missing, _) => Ok(Some(None)),
             (State::Live(s), _) => Ok(Some(Some(s))),
         }
-    }
-
-    /// The same for a rotation: of a session that is there, and always a new version.
-    pub fn of_existing(mut self) -> Self {
-        if self.condition == Condition::None {
-            self.condition = Condition::Exists;
-        }
-        self.names_data = true;
-        self
     }
 
     fn begin(&self, rules: &Rules, now: Millis) -> Effect<'a> {
         let mut times = Times { created: now, accessed: now, idle: rules.idle, end: rules.end };
         times.adjust(&self.times);
         Effect {
-            meta: Meta { times, version: 1, grace: None },
+            times,
+            version: 1,
             whole: true,
             user: if let UserChange::Set(_) = self.user { self.user } else { UserChange::Keep },
             fields: self.fields,
@@ -152,40 +185,48 @@ impl<'a> Write<'a> {
         }
     }
 
-    fn alter(&self, session: &Session<'_>, now: Millis) -> Effect<'a> {
-        let meta = self.meta(session, now);
-        Effect {
-            meta,
-            whole: false,
-            // A deadline that moves without an access, because `created` restarts or a timeout changes, takes the key's
-            // expiry along.
-            keep_ttl: self.keep_ttl && meta.deadline() == session.meta.deadline(),
-            clear: self.replace,
-            user: self.user,
-            removed: if self.replace { Vec::new() } else { self.removed.clone() },
-            fields: self.fields,
+    fn alter(&self, session: &Session<'_>, now: Millis) -> Change<'a> {
+        let times = self.times_after(session, now);
+        let mut change = Change::of(
+            Effect {
+                times,
+                version: session.version,
+                whole: false,
+                // A deadline that moves without an access, because `created` restarts or a timeout changes, takes the
+                // key's expiry along.
+                keep_ttl: self.keep_ttl && times.deadline() == session.times.deadline(),
+                clear: self.replace,
+                user: self.user,
+                snapshot: None,
+                removed: if self.replace { Vec::new() } else { self.removed.to_vec() },
+                fields: self.fields,
+            },
+            Some(session),
+        );
+        let counts = match self.counts {
+            Counts::No => false,
+            Counts::Yes => true,
+            Counts::IfFound => !change.effect.removed.is_empty(),
+        };
+        if counts {
+            change.effect.version = session.version.saturating_add(1);
+        } else if change.effect.removed.is_empty() && self.fields.is_empty() && !self.replace {
+            change.fields = None;
         }
+        change
     }
 
-    /// The metadata of `session` after this write.
-    fn meta(&self, session: &Session<'_>, now: Millis) -> Meta {
-        let mut meta = session.meta;
+    /// The times of `session` after this write.
+    fn times_after(&self, session: &Session<'_>, now: Millis) -> Times {
+        let mut times = session.times;
         if !self.keep_ttl {
-            meta.times.accessed = now;
+            times.accessed = now;
         }
-        meta.times.adjust(&self.times);
-        let keeps_user = match self.user {
-            UserChange::Keep => true,
-            UserChange::Set(user) => session.user == Some(user),
-            UserChange::Clear => session.user.is_none(),
-        };
-        if !keeps_user {
-            meta.times.created = now;
+        times.adjust(&self.times);
+        if self.user.after(session.user) != session.user {
+            times.created = now;
         }
-        if self.names_data {
-            meta.version = meta.version.saturating_add(1);
-        }
-        meta
+        times
     }
 }
 
@@ -206,35 +247,24 @@ fn check_size(before: FieldsView<'_>, after: FieldsView<'_>, rules: &Rules) -> R
     Ok(())
 }
 
-impl Meta {
-    /// The metadata after a touch, or nothing where the touch is absorbed: the session was touched less than `interval`
-    /// ago, and less than a tenth of its idle timeout ago.
-    pub fn touched(&self, now: Millis, interval: Millis) -> Option<Meta> {
-        let span = self.times.idle.map_or(interval, |idle| interval.min(idle / 10));
-        let since = now.saturating_sub(self.times.accessed);
-        if (0..span).contains(&since) {
-            return None;
-        }
-        let mut meta = *self;
-        meta.times.accessed = now;
-        Some(meta)
-    }
-}
-
-impl Session<'_> {
-    /// A counter's field after adding `by` to it: the value as it is to be stored, and the sum. A counter that is not
-    /// there yet starts at 0 and is JSON.
-    pub fn incremented(&self, name: &[u8], by: i64) -> Result<(i64, Kind), Refusal> {
-        let (value, kind) = match self.fields.get(name) {
-            None => (0, Kind::Json),
-            Some(Field { value, kind, .. }) => (parse_int(value).ok_or(Refusal::NotInteger)?, kind),
-        };
-        Ok((value.checked_add(by).ok_or(Refusal::NotInteger)?, kind))
-    }
+/// A counter after adding `by` to it, and what its value is: a counter that is not there yet starts at 0 and is JSON.
+pub fn incremented(fields: FieldsView<'_>, name: &[u8], by: i64) -> Result<(i64, Kind), Refusal> {
+    let (value, kind) = match fields.get(name) {
+        None => (0, Kind::Json),
+        Some(field) => (parse_int(field.value).ok_or(Refusal::NotInteger)?, field.kind),
+    };
+    Ok((value.checked_add(by).ok_or(Refusal::Overflow)?, kind))
 }
 
 /// An integer as Redis reads one: decimal, nothing around it, no leading zeros or plus sign, within 64 bits.
 pub fn parse_int(bytes: &[u8]) -> Option<i64> {
+    // Most numbers are short: no overflow to look for.
+    if let [first @ b'1'..=b'9', rest @ ..] = bytes {
+        if rest.len() < 18 && rest.iter().all(u8::is_ascii_digit) {
+            let digit = |byte: &u8| i64::from(byte.wrapping_sub(b'0'));
+            return Some(rest.iter().fold(digit(first), |n, byte| n.wrapping_mul(10).wrapping_add(digit(byte))));
+        }
+    }
     let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
     match digits {
         b"0" if bytes.len() > 1 => None,
@@ -245,19 +275,19 @@ pub fn parse_int(bytes: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::time::End;
+    use super::super::fields::Field;
+    use super::super::record::Snapshot;
     use super::*;
 
     const RULES: Rules = Rules { idle: Some(1_000), end: End::Never, max_fields: 3, max_bytes: 20 };
 
     fn fields(pairs: &[(&str, &str)]) -> Fields {
-        Fields::of(&pairs.iter().map(|(n, v)| Field::raw(n.as_bytes(), v.as_bytes())).collect::<Vec<_>>())
+        Fields::pack(pairs.iter().map(|(n, v)| Field::raw(n.as_bytes(), v.as_bytes())))
     }
 
     fn session(fields: &Fields) -> Session<'_> {
         let times = Times { created: 0, accessed: 100, idle: Some(500), end: End::Lifetime(10_000) };
-        let meta = Meta { times, version: 7, grace: None };
-        Session { meta, user: Some(b"ann"), fields: fields.view() }
+        Session { times, version: 7, user: Some(b"ann"), snapshot: None, fields: fields.view() }
     }
 
     fn two() -> Fields {
@@ -274,11 +304,11 @@ mod tests {
     #[test]
     fn a_new_session_has_the_default_timeouts_and_version_1() {
         let f = fields(&[("a", "1")]);
-        let write = Write { user: UserChange::Set(b"ann"), fields: f.view(), names_data: true, ..Write::default() };
+        let write = Write { user: UserChange::Set(b"ann"), fields: f.view(), counts: Counts::Yes, ..Write::default() };
         let effect = change(&write, State::Missing, 50).effect;
         assert!(effect.whole);
-        assert_eq!(effect.meta.version, 1);
-        assert_eq!(effect.meta.times, Times { created: 50, accessed: 50, idle: Some(1_000), end: End::Never });
+        assert_eq!(effect.version, 1);
+        assert_eq!(effect.times, Times { created: 50, accessed: 50, idle: Some(1_000), end: End::Never });
         assert_eq!(effect.after(Session::default(), None).user, Some(&b"ann"[..]));
     }
 
@@ -287,10 +317,10 @@ mod tests {
         let two = two();
         let s = session(&two);
         let f = fields(&[("b", "3"), ("c", "4")]);
-        let write = Write { fields: f.view(), removed: vec![b"a"], names_data: true, ..Write::default() };
+        let write = Write { fields: f.view(), removed: &[b"a"], counts: Counts::Yes, ..Write::default() };
         let done = change(&write, State::Live(s), 200);
-        assert_eq!((done.effect.meta.version, done.effect.meta.times.accessed), (8, 200));
-        assert_eq!(done.effect.meta.times.created, 0);
+        assert_eq!((done.effect.version, done.effect.times.accessed), (8, 200));
+        assert_eq!(done.effect.times.created, 0);
         assert_eq!(done.fields, Some(fields(&[("b", "3"), ("c", "4")])));
     }
 
@@ -298,12 +328,12 @@ mod tests {
     fn keepttl_does_not_slide_and_times_alone_do_not_count() {
         let two = two();
         let s = session(&two);
-        let write = Write { keep_ttl: true, names_data: true, ..Write::default() };
+        let write = Write { keep_ttl: true, counts: Counts::Yes, ..Write::default() };
         let done = change(&write, State::Live(s), 200);
-        assert_eq!((done.effect.meta.times.accessed, done.effect.meta.version), (100, 8));
+        assert_eq!((done.effect.times.accessed, done.effect.version), (100, 8));
         let times = TimesChange { idle: Some(None), end: None };
         let done = change(&Write { times, ..Write::default() }, State::Live(s), 200);
-        assert_eq!((done.effect.meta.version, done.effect.meta.times.idle), (7, None));
+        assert_eq!((done.effect.version, done.effect.times.idle), (7, None));
         assert!(done.fields.is_none());
     }
 
@@ -311,7 +341,7 @@ mod tests {
     fn under_keepttl_the_expiry_follows_a_deadline_that_moves_all_the_same() {
         let two = two();
         let mut s = session(&two);
-        s.meta.times = Times { idle: None, ..s.meta.times };
+        s.times = Times { idle: None, ..s.times };
         let times = TimesChange { idle: Some(Some(300)), end: None };
         for (write, kept, deadline) in [
             (Write::default(), true, 10_000),
@@ -319,7 +349,7 @@ mod tests {
             (Write { times, ..Write::default() }, false, 400),
         ] {
             let effect = change(&Write { keep_ttl: true, ..write }, State::Live(s), 200).effect;
-            assert_eq!((effect.keep_ttl, effect.meta.deadline()), (kept, Some(deadline)));
+            assert_eq!((effect.keep_ttl, effect.times.deadline()), (kept, Some(deadline)));
         }
     }
 
@@ -328,14 +358,14 @@ mod tests {
         let two = two();
         let s = session(&two);
         let f = fields(&[("z", "9")]);
-        let write = Write { replace: true, fields: f.view(), names_data: true, ..Write::default() };
+        let write = Write { replace: true, fields: f.view(), counts: Counts::Yes, ..Write::default() };
         let done = change(&write, State::Live(s), 200);
         assert_eq!(done.fields, Some(f.clone()));
         let payload = done.effect.encode();
         let there = Effect::decode(&payload).unwrap();
-        let merged = there.merged(s.fields);
-        let after = there.after(s, merged.as_ref());
-        assert_eq!((after.user, after.meta.times.created, after.fields), (s.user, 0, f.view()));
+        let there = Change::of(there, Some(&s));
+        let after = there.effect.after(s, Some(there.fields_after(s.fields)));
+        assert_eq!((after.user, after.times.created, after.fields), (s.user, 0, f.view()));
     }
 
     #[test]
@@ -348,8 +378,8 @@ mod tests {
             (UserChange::Set(b"bob"), 200),
             (UserChange::Clear, 200),
         ] {
-            let write = Write { user, names_data: true, ..Write::default() };
-            assert_eq!(change(&write, State::Live(s), 200).effect.meta.times.created, created);
+            let write = Write { user, counts: Counts::Yes, ..Write::default() };
+            assert_eq!(change(&write, State::Live(s), 200).effect.times.created, created);
         }
     }
 
@@ -357,7 +387,8 @@ mod tests {
     fn conditions() {
         let two = two();
         let s = session(&two);
-        let frozen = Session { meta: Meta { grace: Some(9_000), ..s.meta }, ..s };
+        let snapshot = Some(Snapshot { grace: 9_000, request: 0, successor: b"new" });
+        let frozen = Session { snapshot, ..s };
         let cases = [
             (Condition::None, "change", "change", "gone"),
             (Condition::Missing, "change", "unmet", "unmet"),
@@ -404,33 +435,40 @@ mod tests {
         let write = Write { fields: long.view(), ..Write::default() };
         assert_eq!(write.decide(State::Missing, &RULES, 200).unwrap_err(), Refusal::Bytes(20));
         let tight = Rules { max_fields: 1, max_bytes: 1, ..RULES };
-        let write = Write { removed: vec![b"a"], ..Write::default() };
+        let write = Write { removed: &[b"a"], ..Write::default() };
         assert!(write.decide(State::Live(s), &tight, 200).is_ok());
     }
 
     #[test]
-    fn a_touch_within_the_interval_is_absorbed() {
+    fn removing_counts_where_something_was_there_and_tells_each_name_once() {
         let two = two();
         let s = session(&two);
-        assert_eq!(s.meta.touched(149, 60_000), None, "a tenth of the idle timeout is 50 ms");
-        assert_eq!(s.meta.touched(150, 60_000).unwrap().times.accessed, 150);
-        assert_eq!(s.meta.touched(109, 10), None);
-        assert_eq!(s.meta.touched(110, 10).unwrap().times.accessed, 110);
-        assert!(s.meta.touched(100, 0).is_some(), "no interval: every touch counts");
-        assert!(s.meta.touched(99, 10).is_some(), "a clock that went back is followed");
+        let names: Vec<&[u8]> = [&b"x"[..], b"b", b"x", b"b"].into_iter().cycle().take(70_000).collect();
+        let write = Write { removed: &names, counts: Counts::IfFound, ..Write::default() };
+        let done = change(&write, State::Live(s), 200);
+        assert_eq!((done.effect.version, &done.effect.removed[..]), (8, &[&b"b"[..]][..]));
+        assert!(Effect::decode(&done.effect.encode()).is_ok());
+        let write = Write { removed: &[b"x"], counts: Counts::IfFound, ..Write::default() };
+        let done = change(&write, State::Live(s), 200);
+        assert!(done.effect.only_times(&s) && done.fields.is_none());
+        let write = Write { removed: &[b"x"], counts: Counts::Yes, ..Write::default() };
+        assert_eq!(change(&write, State::Live(s), 200).effect.version, 8);
     }
 
     #[test]
     fn counters() {
         let two = two();
         let s = session(&two);
-        assert_eq!(s.incremented(b"a", 2), Ok((3, Kind::Raw)));
-        assert_eq!(s.incremented(b"new", -2), Ok((-2, Kind::Json)));
-        assert_eq!(s.incremented(b"a", i64::MAX), Err(Refusal::NotInteger));
+        assert_eq!(incremented(s.fields, b"a", 2), Ok((3, Kind::Raw)));
+        assert_eq!(incremented(s.fields, b"new", -2), Ok((-2, Kind::Json)));
+        assert_eq!(incremented(s.fields, b"a", i64::MAX), Err(Refusal::Overflow));
         for bad in ["", " 1", "1 ", "+1", "01", "-0", "1.0", "x", "9223372036854775808"] {
             assert_eq!(parse_int(bad.as_bytes()), None, "{bad:?}");
         }
         assert_eq!(parse_int(b"-9223372036854775808"), Some(i64::MIN));
         assert_eq!(parse_int(b"0"), Some(0));
+        assert_eq!(parse_int(b"1234567890123456789"), Some(1_234_567_890_123_456_789));
+        assert_eq!(parse_int(b"123456789012345678"), Some(123_456_789_012_345_678));
+        assert_eq!(parse_int(b"12a"), None);
     }
 }
