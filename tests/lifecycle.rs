@@ -223,7 +223,7 @@ fn an_rdb_reload_keeps_sessions_and_index() {
 fn a_snapshot_of_a_rotated_session_stays_out_of_the_lists_whatever_happens_to_its_key() {
     let mut s = Server::new();
     s.says("SESSION.SET a USER alice", "1");
-    s.says("SESSION.ROTATE a b GRACE 100000", "2");
+    s.says("SESSION.ROTATE a b PGRACE 100000", "2");
     for command in ["COPY a c", "RENAME a d", "DEBUG RELOAD"] {
         s.say(command);
         s.says("SESSION.BYUSER alice", "[b]");

@@ -156,7 +156,7 @@ fn an_aof_holds_effects_and_deletions_only() {
         "POP b FIELDS 1 x",
         "INCRBY c n 1",
         "NEW USER bob",
-        "ROTATE b d GRACE 60000",
+        "ROTATE b d PGRACE 60000",
         "ROTATE c e",
         "DEL e",
         "REVOKE alice",

@@ -125,7 +125,7 @@ fn a_late_write_brings_nothing_back() {
 fn a_graced_key_is_read_and_not_written() {
     let mut s = Server::new();
     s.says("SESSION.SET old EX 60 FIELDS 1 a b", "1");
-    s.says("SESSION.ROTATE old new USER alice GRACE 30000 FIELDS 1 a c", "2");
+    s.says("SESSION.ROTATE old new USER alice PGRACE 30000 FIELDS 1 a c", "2");
     let deadline = s.say("PEXPIRETIME old");
     s.says("SESSION.GET old", "[a, b]");
     s.says("SESSION.GETEX old EX 5", "[a, b]");
@@ -156,7 +156,7 @@ fn a_graced_key_is_read_and_not_written() {
 fn a_graced_key_belongs_to_the_old_user_and_counts_for_nobody() {
     let mut s = Server::new();
     s.says("SESSION.SET old USER alice", "1");
-    s.says("SESSION.ROTATE old new GRACE 30000", "2");
+    s.says("SESSION.ROTATE old new PGRACE 30000", "2");
     s.says("SESSION.BYUSER alice", "[new]");
     s.says("SESSION.COUNT alice", "1");
     s.says("SESSION.SET other USER alice MAXSESSIONS 2 REJECT", "1");
@@ -171,7 +171,7 @@ fn a_graced_key_stays_what_it_is_through_files_copies_and_replication() {
     let mut replica = Server::new();
     replica.follow(&mut s);
     s.says("SESSION.SET old USER alice FIELDS 1 a b", "1");
-    s.says("SESSION.ROTATE old new GRACE 200000", "2");
+    s.says("SESSION.ROTATE old new PGRACE 200000", "2");
     s.says("COPY old copy", "1");
     let digest = s.say("DEBUG DIGEST");
     replica.catch_up(&mut s);
@@ -193,7 +193,7 @@ fn a_graced_key_stays_what_it_is_through_files_copies_and_replication() {
 fn neither_persist_nor_expire_prolongs_a_grace() {
     let mut s = Server::new();
     s.says("SESSION.SET old", "1");
-    s.says("SESSION.ROTATE old new GRACE 30", "2");
+    s.says("SESSION.ROTATE old new PGRACE 30", "2");
     s.says("PERSIST old", "1");
     common::wait_until("the grace to pass", || s.say("SESSION.GET old") == "nil");
     s.says("SESSION.INFO old", "nil");

@@ -64,7 +64,7 @@ const EFFECTS: &[(&str, &[&str])] = &[
     ("SESSION.INCRBY a n 3", &["SESSION.APPLY a …"]),
     ("SESSION.INCRBY a x 3", &[]),
     ("SESSION.ROTATE a c", &["MULTI", "SESSION.APPLY c …", "DEL a", "EXEC"]),
-    ("SESSION.ROTATE a c GRACE 9999", &["MULTI", "SESSION.APPLY c …", "SESSION.APPLY a …", "EXEC"]),
+    ("SESSION.ROTATE a c PGRACE 9999", &["MULTI", "SESSION.APPLY c …", "SESSION.APPLY a …", "EXEC"]),
     ("SESSION.ROTATE a b", &[]),
     ("SESSION.DEL a c", &["DEL a"]),
     ("SESSION.DEL a b", &["MULTI", "DEL a", "DEL b", "EXEC"]),
