@@ -427,6 +427,9 @@ fn every_way_of_putting_a_session_under_a_key_is_heard() {
     late.check_index("after a full sync");
 }
 
+/// What has a server, or another one, load these crowds.
+type Load = fn(&mut Server, &[usize]);
+
 #[test]
 fn sessions_that_a_file_or_a_full_sync_brings_are_heard() {
     let mut s = Server::start(&["--appendonly", "yes"]);
@@ -447,7 +450,7 @@ fn sessions_that_a_file_or_a_full_sync_brings_are_heard() {
         replica.follow(s);
         check_crowds(&mut replica, crowds, "after a full sync");
     };
-    let ways: [(&str, fn(&mut Server, &[usize])); 5] = [
+    let ways: [(&str, Load); 5] = [
         ("a restart", restart),
         ("DEBUG RELOAD", reload),
         ("DEBUG RELOAD in a transaction", in_multi),

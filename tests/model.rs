@@ -20,7 +20,7 @@ mod ops;
 mod state;
 
 use common::{wait_until, Client, Server};
-use ops::{Op, Read, Slot, BEGAN, USERS};
+use ops::{Command, Op, Read, Slot, BEGAN, USERS};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use redis::{ConnectionLike as _, Value as Raw};
 use serde_json::value::RawValue;
@@ -101,7 +101,7 @@ impl Node {
     }
 
     /// The replies to commands in one transaction, each in its database, run by a client of its own.
-    fn transact(&mut self, commands: &[(usize, Vec<Bytes>)]) -> Vec<Reply> {
+    fn transact(&mut self, commands: &[Command]) -> Vec<Reply> {
         let client = redis::Client::open(("127.0.0.1", self.server.port)).unwrap();
         let mut connection = client.get_connection().unwrap();
         let mut send = |args: &[Bytes]| connection.req_packed_command(&packed(args)).unwrap();
@@ -116,7 +116,7 @@ impl Node {
     }
 
     /// The same in one script.
-    fn run_script(&mut self, commands: &[(usize, Vec<Bytes>)]) -> Vec<Reply> {
+    fn run_script(&mut self, commands: &[Command]) -> Vec<Reply> {
         let mut args = vec![b"EVAL".to_vec(), SCRIPT.into(), b"0".to_vec()];
         for (db, command) in commands {
             args.extend([b"2".to_vec(), b"SELECT".to_vec(), db.to_string().into_bytes()]);
@@ -172,10 +172,9 @@ fn fits(said: &Reply, expected: &Reply) -> bool {
 /// Whether a text is the JSON object of these members, each once, with nothing between them.
 fn is_object(said: &[u8], expected: &[(String, Json)]) -> bool {
     let Ok(members) = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(said) else { return false };
-    let length = |(name, value): (&String, &Box<RawValue>)| {
-        serde_json::to_string(name).map_or(0, |name| name.len()) + 1 + value.get().len() + 1
-    };
-    let shortest = 1 + members.iter().map(length).sum::<usize>() + usize::from(members.is_empty());
+    let quoted = |name: &String| serde_json::to_string(name).map_or(0, |name| name.len());
+    let length = members.iter().map(|(name, value)| quoted(name) + 1 + value.get().len() + 1).sum::<usize>();
+    let shortest = 1 + length + usize::from(members.is_empty());
     let is_there = |(name, value): &(String, Json)| {
         members.get(name).is_some_and(|said| match value {
             Json::Verbatim(text) => said.get() == text,
@@ -307,9 +306,8 @@ impl World {
         let said = self.primary.send(db, &command);
         let after = clock();
         let mut seen = Seen::default();
-        match (op, &said) {
-            (Op::New(..), Reply::Text(key)) => seen.made = Some(key.clone()),
-            _ => {}
+        if let (Op::New(..), Reply::Text(key)) = (op, &said) {
+            seen.made = Some(key.clone());
         }
         if let Op::Set(_, set) | Op::New(_, set) | Op::Rotate(_, _, set, _) = op {
             if set.cap.is_some() {
@@ -345,7 +343,7 @@ impl World {
     }
 
     /// Operations that are sent as one.
-    fn together(&mut self, ops: &[Op], send: fn(&mut Node, &[(usize, Vec<Bytes>)]) -> Vec<Reply>) -> Check {
+    fn together(&mut self, ops: &[Op], send: fn(&mut Node, &[Command]) -> Vec<Reply>) -> Check {
         let payload = self.payload.as_ref();
         let known = |op: &&Op| self.moves || !op.crosses();
         let commands: Vec<_> = ops.iter().filter(known).filter_map(|op| Some((op, op.command(payload)?))).collect();

@@ -139,7 +139,7 @@ impl Session {
 
     /// The metadata of these names, or all that `WITHMETA` shows.
     fn meta(&self, names: &[&str]) -> Vec<Reply> {
-        let Reply::List(all) = self.info() else { unreachable!() };
+        let Reply::List(all) = self.info() else { panic!("no list") };
         let of =
             |name: &str| all.chunks(2).find(|pair| pair[0] == text(name)).map(<[Reply]>::to_vec).unwrap_or_default();
         const ALL: [&str; 9] =
