@@ -110,7 +110,7 @@ fn make_short_lived(s: &mut Server) {
     s.says("SESSION.SET persisted USER alice EX 3000", "1");
     s.says("PERSIST persisted", "1");
     s.says("SESSION.SET graced USER alice", "1");
-    s.says("SESSION.ROTATE graced rotated GRACE 300000", "2");
+    s.says("SESSION.ROTATE graced rotated PGRACE 300000", "2");
 }
 
 /// Sessions that last for days.
@@ -232,7 +232,7 @@ fn goes_on(primary: &mut Server, promoted: &mut Skewed, last: &mut Server) {
     s.says("SESSION.TOUCH long:x long:w", "2");
     s.says("SESSION.ADJUST long:z EX 80000", "1");
     s.says("SESSION.GETEX long:w EX 70000", "[n, 1]");
-    s.says("SESSION.ROTATE long:u long:t USER dave GRACE 200000", "3");
+    s.says("SESSION.ROTATE long:u long:t USER dave PGRACE 200000", "3");
     s.says("SESSION.SET new:1 USER dave MAXSESSIONS 2 LRU", "1");
     s.says("SESSION.SET new:2 USER dave MAXSESSIONS 2 OLDEST", "1");
     s.says("SESSION.COUNT dave", "2");

@@ -166,7 +166,7 @@ fn a_slot_that_is_moved_key_by_key() {
     for key in 0..6 {
         c.nodes[source].says(&format!("SESSION.SET {key}{tag} USER ann FIELDS 1 n {key}"), "1");
     }
-    c.nodes[source].says(&format!("SESSION.ROTATE 5{tag} 6{tag} GRACE 300000"), "2");
+    c.nodes[source].says(&format!("SESSION.ROTATE 5{tag} 6{tag} PGRACE 300000"), "2");
     let [from, to] = [source, target].map(|i| c.id(i));
     c.nodes[target].says(&format!("CLUSTER SETSLOT {slot} IMPORTING {from}"), "OK");
     c.nodes[source].says(&format!("CLUSTER SETSLOT {slot} MIGRATING {to}"), "OK");

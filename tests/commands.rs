@@ -76,6 +76,91 @@ fn resp2_has_flat_arrays_and_nils() {
 }
 
 #[test]
+fn named_metadata_come_in_the_order_named_and_the_data_behind() {
+    let mut s = Server::new();
+    let mut c = Raw::new(&s);
+    s.says("SESSION.SET a USER alice PERSIST FIELDS 1 name Ann JSON {\"n\":5}", "1");
+    c.says("SESSION.GET a META 2 version user FIELDS 1 name", "*6 $7 version :1 $4 user $5 alice $4 data *1 $3 Ann");
+    c.says("SESSION.GET a META 1 IDLE JSON FIELDS 1 n", "*4 $4 idle $-1 $4 data $7 {\"n\":5}");
+    c.say("HELLO 3");
+    c.says(
+        "SESSION.GET a META 3 End version User FIELDS 1 n",
+        "%4 $3 end _ $7 version :1 $4 user $5 alice $4 data *1 $1 5",
+    );
+    c.says("SESSION.GETEX a META 1 version FIELDS 2 n none", "%2 $7 version :1 $4 data *2 $1 5 _");
+    c.says("SESSION.GET none META 1 version", "_");
+    c.says("SESSION.BYUSER alice META 1 version", "*1 %2 $3 key $1 a $7 version :1");
+    c.says("SESSION.BYUSER alice META 1 grace FIELDS 1 n", "*1 %3 $3 key $1 a $5 grace _ $4 data %1 $1 n $1 5");
+    c.says("SESSION.BYUSER alice JSON FIELDS 1 n", "*1 %2 $3 key $1 a $4 data $7 {\"n\":5}");
+    for name in ["user", "created", "accessed", "idle", "lifetime", "end", "deadline", "version", "grace"] {
+        let said = c.say(&format!("SESSION.GET a META 1 {name} JSON FIELDS 1 n"));
+        assert!(
+            said.starts_with(&format!("%2 ${} {name} ", name.len())) && said.ends_with("$4 data $7 {\"n\":5}"),
+            "{said}"
+        );
+    }
+    c.says("SESSION.ADJUST a EX 100 LIFETIME 1000", ":1");
+    let with_meta = s.session("a");
+    let named = c.say("SESSION.GET a META 5 deadline end lifetime idle created FIELDS 1 n");
+    for name in ["deadline", "end", "lifetime", "idle", "created"] {
+        assert!(named.contains(&format!(" {name} :{} ", with_meta[name])), "{name}: {named}");
+    }
+}
+
+#[test]
+fn json_with_fields_is_the_object_of_those_that_are_there_each_once() {
+    let mut s = Server::new();
+    let mut c = Raw::new(&s);
+    s.says("SESSION.SET a USER alice FIELDS 1 text 5 JSON {\"n\":5}", "1");
+    s.send(&[b"SESSION.SET", b"a", b"FIELDS", b"1", b"raw", b"\xff"]).unwrap();
+    for command in ["SESSION.GET a", "SESSION.GETEX a"] {
+        c.says(&format!("{command} JSON FIELDS 4 n none n n"), "$7 {\"n\":5}");
+        c.says(&format!("{command} FIELDS 1 text JSON"), "$12 {\"text\":\"5\"}");
+        c.says(&format!("{command} JSON FIELDS 1 none"), "$2 {}");
+        for all in ["JSON", "JSON FIELDS 1 raw"] {
+            let said = c.say(&format!("{command} {all}"));
+            assert!(said.starts_with("-ERR ") && said.contains("raw"), "{command} {all}: {said}");
+        }
+    }
+    // One session does not spoil the list.
+    s.says("SESSION.SET b USER alice JSON {\"n\":6}", "1");
+    s.says("SESSION.TOUCH a", "1");
+    s.tick();
+    s.says("SESSION.TOUCH b", "1");
+    s.says("SESSION.BYUSER alice JSON", "[[key, b, data, {\"n\":6}], [key, a, data, nil]]");
+    s.says("SESSION.BYUSER alice JSON FIELDS 1 n", "[[key, b, data, {\"n\":6}], [key, a, data, {\"n\":5}]]");
+    s.says("SESSION.BYUSER alice JSON FIELDS 2 raw n LIMIT 1 1", "[[key, a, data, nil]]");
+}
+
+#[test]
+fn fields_and_json_are_written_together() {
+    let mut s = Server::new();
+    s.says("SESSION.SET a FIELDS 2 odd [1] text 5 JSON {\"n\":5,\"s\":\"x\"}", "1");
+    s.says("SESSION.GET a JSON FIELDS 1 odd", "{\"odd\":\"[1]\"}");
+    s.says("SESSION.GET a JSON FIELDS 1 n", "{\"n\":5}");
+    assert_eq!(s.session("a")["fields"], "4");
+    s.says("SESSION.SET a UNSET 1 s JSON {\"m\":null} FIELDS 1 odd y", "2");
+    assert_eq!(s.session("a")["fields"], "4");
+    let key = s.say("SESSION.NEW JSON {\"n\":5} FIELDS 1 odd [1]");
+    s.says(&format!("SESSION.GET {key} JSON FIELDS 1 odd"), "{\"odd\":\"[1]\"}");
+    s.says("SESSION.ROTATE a b JSON {\"n\":6} FIELDS 1 text 7 UNSET 1 odd", "3");
+    s.says("SESSION.GET b FIELDS 4 n text odd m", "[6, 7, nil, null]");
+    let before = s.say("SESSION.INFO b");
+    for data in ["FIELDS 1 n 1 JSON {\"n\":1}", "JSON {\"n\":1} UNSET 1 n", "UNSET 1 n FIELDS 1 n 1", "JSON {} JSON {}"]
+    {
+        for command in ["SESSION.SET b", "SESSION.SET fresh", "SESSION.ROTATE b c", "SESSION.ROTATE none c"] {
+            let said = s.say(&format!("{command} {data}"));
+            assert!(said.starts_with("ERR "), "{command} {data} said {said}");
+        }
+    }
+    let said = s.say("SESSION.NEW FIELDS 1 n 1 JSON {\"n\":1}");
+    assert!(said.starts_with("ERR "), "{said}");
+    s.says("SESSION.INFO b", &before);
+    // An empty object names data, too.
+    s.says("SESSION.SET b JSON {}", "4");
+}
+
+#[test]
 fn a_session_without_fields_is_an_empty_map_and_not_nil() {
     let mut s = Server::new();
     let mut c = Raw::new(&s);
@@ -92,10 +177,12 @@ fn a_session_without_fields_is_an_empty_map_and_not_nil() {
 fn keys_users_fields_and_values_are_any_bytes() {
     let all: Vec<u8> = (0..=255).collect();
     let mut s = Server::new();
-    for bytes in [BINARY, b"", &all, b"\xff", b"\0"] {
+    for bytes in [BINARY, b"", &all[..], b"\xff", b"\0"] {
         let what = bytes.escape_ascii();
         s.says("FLUSHALL", "OK");
-        let set = s.send(&[b"SESSION.SET", bytes, b"USER", bytes, b"FIELDS", b"2", bytes, bytes, b"other", b""]);
+        // A user is never empty.
+        let user = if bytes.is_empty() { b"somebody" } else { bytes };
+        let set = s.send(&[b"SESSION.SET", bytes, b"USER", user, b"FIELDS", b"2", bytes, bytes, b"other", b""]);
         assert_eq!(set, Ok(Value::Int(1)), "{what}");
         let data = BTreeMap::from([(bytes.to_vec(), bytes.to_vec()), (b"other".to_vec(), vec![])]);
         assert_eq!(fields_of(&mut s, bytes), data, "{what}");
@@ -103,16 +190,16 @@ fn keys_users_fields_and_values_are_any_bytes() {
         let list = Value::Array(vec![itself.clone()]);
         assert_eq!(s.send(&[b"SESSION.GET", bytes, b"FIELDS", b"1", bytes]), Ok(list.clone()), "{what}");
         assert_eq!(s.send(&[b"SESSION.GETEX", bytes, b"FIELDS", b"1", bytes]), Ok(list.clone()), "{what}");
-        assert_eq!(s.send(&[b"SESSION.BYUSER", bytes]), Ok(list), "{what}");
-        assert_eq!(s.send(&[b"SESSION.COUNT", bytes]), Ok(Value::Int(1)), "{what}");
+        assert_eq!(s.send(&[b"SESSION.BYUSER", user]), Ok(list), "{what}");
+        assert_eq!(s.send(&[b"SESSION.COUNT", user]), Ok(Value::Int(1)), "{what}");
         let Ok(Value::Array(info)) = s.send(&[b"SESSION.INFO", bytes]) else { panic!("{what}") };
-        assert_eq!(info[1], itself, "{what}");
+        assert_eq!(info[1], Value::BulkString(user.into()), "{what}");
         assert_eq!(s.send(&[b"SESSION.TOUCH", bytes]), Ok(Value::Int(1)), "{what}");
         assert_eq!(s.send(&[b"SESSION.ADJUST", bytes, b"100"]), Ok(Value::Int(1)), "{what}");
         assert_eq!(s.send(&[b"SESSION.SET", bytes, b"UNSET", b"1", bytes]), Ok(Value::Int(2)), "{what}");
         assert_eq!(fields_of(&mut s, bytes).len(), 1, "{what}");
-        assert_eq!(s.send(&[b"SESSION.REVOKE", bytes, b"EXCEPT", b"1", bytes]), Ok(Value::Int(0)), "{what}");
-        assert_eq!(s.send(&[b"SESSION.REVOKE", bytes]), Ok(Value::Int(1)), "{what}");
+        assert_eq!(s.send(&[b"SESSION.REVOKE", user, b"EXCEPT", b"1", bytes]), Ok(Value::Int(0)), "{what}");
+        assert_eq!(s.send(&[b"SESSION.REVOKE", user, b"ONLY", b"1", bytes]), Ok(Value::Int(1)), "{what}");
         assert_eq!(s.send(&[b"SESSION.SET", bytes]), Ok(Value::Int(1)), "{what}");
         assert_eq!(s.send(&[b"SESSION.DEL", bytes]), Ok(Value::Int(1)), "{what}");
         let new = s.send(&[b"SESSION.NEW", b"PREFIX", bytes]).unwrap();
@@ -144,6 +231,28 @@ fn a_user_is_at_most_1_kb() {
     s.says("DBSIZE", "1");
 }
 
+#[test]
+fn a_user_is_not_empty() {
+    let mut s = Server::new();
+    s.says("SESSION.SET a USER alice", "1");
+    let before = s.say("SESSION.INFO a");
+    let commands: [&[&[u8]]; 7] = [
+        &[b"SESSION.SET", b"a", b"USER", b""],
+        &[b"SESSION.SET", b"b", b"USER", b""],
+        &[b"SESSION.NEW", b"USER", b""],
+        &[b"SESSION.ROTATE", b"a", b"b", b"USER", b""],
+        &[b"SESSION.BYUSER", b""],
+        &[b"SESSION.COUNT", b""],
+        &[b"SESSION.REVOKE", b""],
+    ];
+    for command in commands {
+        let said = s.send(command);
+        assert!(said.as_ref().is_err_and(|error| error.starts_with("ERR ")), "{command:?} said {said:?}");
+    }
+    s.says("SESSION.INFO a", &before);
+    s.says("DBSIZE", "1");
+}
+
 // ---- Transactions and client-side caches
 
 /// Commands that another client runs on session `a` of alice, and whether they change it: data, times or being there.
@@ -156,7 +265,14 @@ const CHANGES: &[(&str, bool)] = &[
     ("SESSION.TOUCH a a other", false),
     ("SESSION.GETEX a", false),
     ("SESSION.GETEX a EX 50", true),
+    ("SESSION.GETEX a EX 1800", false),
+    ("SESSION.GETEX a PX 1800000", false),
     ("SESSION.ADJUST a 100", true),
+    ("SESSION.ADJUST a 1800", false),
+    ("SESSION.ADJUST a EX 1800 NOLIFETIME", false),
+    ("SESSION.ADJUST a EX 1800 LIFETIME 9000", true),
+    ("SESSION.SET a EX 1800", true),
+    ("SESSION.SET a FIELDS 1 raw x JSON {}", true),
     ("SESSION.SET a FIELDS 1 name Ann", true),
     ("SESSION.SET a USER bob", true),
     ("SESSION.SET a EX 60", true),
@@ -174,12 +290,17 @@ const CHANGES: &[(&str, bool)] = &[
     ("SESSION.INCRBY a n 1", true),
     ("SESSION.INCRBY a name 1", false),
     ("SESSION.ROTATE a b", true),
-    ("SESSION.ROTATE a b GRACE 1000", true),
+    ("SESSION.ROTATE a b REPLACE", true),
+    ("SESSION.ROTATE a b PGRACE 1000", true),
+    ("SESSION.ROTATE a b GRACE 10", true),
     ("SESSION.ROTATE other a", false),
     ("SESSION.DEL a", true),
     ("SESSION.DEL other", false),
     ("SESSION.REVOKE alice", true),
     ("SESSION.REVOKE alice EXCEPT 1 a", false),
+    ("SESSION.REVOKE alice ONLY 1 a", true),
+    ("SESSION.REVOKE alice ONLY 1 other", false),
+    ("SESSION.REVOKE bob ONLY 1 a", false),
     ("SESSION.REVOKE bob", false),
 ];
 
@@ -257,7 +378,13 @@ fn every_write_publishes_its_event() {
     l.hears(s, "SESSION.GETEX a", &["session.touch a"]);
     l.hears(s, "SESSION.GETEX a PX 70000", &["session.adjust a"]);
     l.hears(s, "SESSION.TOUCH a none", &["session.touch a"]);
+    l.hears(s, "SESSION.GETEX a PX 70000", &["session.touch a"]);
+    l.hears(s, "SESSION.ADJUST a 70", &["session.touch a"]);
     l.hears(s, "SESSION.ADJUST a 100", &["session.adjust a"]);
+    l.hears(s, "SESSION.ADJUST a EX 100 NOLIFETIME", &["session.touch a"]);
+    l.hears(s, "SESSION.ADJUST a EX 100 LIFETIME 5000", &["session.adjust a"]);
+    l.hears(s, "SESSION.ADJUST a PLIFETIME 5000000", &["session.touch a"]);
+    l.hears(s, "SESSION.ADJUST a NOLIFETIME", &["session.adjust a"]);
     l.hears(s, "SESSION.ADJUST none 100", &[]);
     l.hears(s, "SESSION.SET b USER alice MAXSESSIONS 1 LRU", &["session.del a", "del a", "session.set b"]);
     l.hears(s, "SESSION.ADJUST b PXAT 1", &["session.del b", "del b"]);
@@ -267,11 +394,15 @@ fn every_write_publishes_its_event() {
     l.hears(s, "SESSION.POP c FIELDS 1 n", &["session.set c"]);
     l.hears(s, "SESSION.UNSET c FIELDS 1 n", &["session.touch c"]);
     l.hears(s, "SESSION.UNSET c KEEPTTL FIELDS 1 n", &[]);
-    l.hears(s, "SESSION.ROTATE c d", &["session.rotate d", "session.rotate c", "del c"]);
-    l.hears(s, "SESSION.ROTATE d c GRACE 60000", &["session.rotate c", "session.rotate d"]);
+    // What becomes of the old key is told before what stands at the new one.
+    s.says("SESSION.ROTATE c d", "4");
+    let heard = l.heard(s);
+    assert_eq!(heard.last().unwrap(), "session.rotate d", "{heard:?}");
+    assert!(heard.contains(&"del c".to_string()), "{heard:?}");
+    l.hears(s, "SESSION.ROTATE d c PGRACE 60000", &["session.rotate c", "session.rotate d"]);
     l.hears(s, "SESSION.ROTATE c d", &[]);
     l.hears(s, "SESSION.DEL d", &["session.del d", "del d"]);
-    l.hears(s, "SESSION.REVOKE alice", &["session.del c", "del c"]);
+    l.hears(s, "SESSION.REVOKE alice ONLY 2 none c", &["session.del c", "del c"]);
     l.hears(s, "SESSION.SET d", &["session.set d"]);
     l.hears(s, "SESSION.DEL d none", &["session.del d", "del d"]);
     let key = s.say("SESSION.NEW");
@@ -279,6 +410,39 @@ fn every_write_publishes_its_event() {
     l.hears(s, "SELECT 2", &[]);
     l.hears(s, "SESSION.SET a", &["session.set a @2"]);
     l.hears(s, "SESSION.DEL a", &["session.del a @2", "del a @2"]);
+}
+
+#[test]
+fn what_ended_is_told_before_what_was_written() {
+    let mut s = Server::new();
+    let mut l = Subscriber::to_events(&mut s);
+    let s = &mut s;
+    for key in ["a", "b", "c"] {
+        s.says(&format!("SESSION.SET {key} USER alice"), "1");
+        s.tick();
+    }
+    l.heard(s);
+    let ended = ["session.del a", "del a", "session.del b", "del b"];
+    let and = |written: &[&'static str]| [&ended[..], written].concat();
+    l.hears(s, "SESSION.SET d USER alice MAXSESSIONS 2 OLDEST", &and(&["session.set d"]));
+    s.tick();
+    s.says("SESSION.SET e", "1");
+    l.heard(s);
+    s.says("SESSION.ROTATE e f USER alice MAXSESSIONS 1 LRU GRACE 60", "2");
+    let heard = l.heard(s);
+    assert_eq!(heard[..4], ["session.del c", "del c", "session.del d", "del d"], "{heard:?}");
+    let mut written = heard[4..].to_vec();
+    written.sort();
+    assert_eq!(written, ["session.rotate e", "session.rotate f"]);
+    // The session in its way was already past its deadline.
+    s.says("DEBUG SET-ACTIVE-EXPIRE 0", "OK");
+    s.says("SESSION.SET g PX 100", "1");
+    s.says("PERSIST g", "1");
+    let deadline = s.session_number("g", "deadline");
+    s.wait_for(deadline);
+    l.heard(s);
+    l.hears(s, "SESSION.SET g", &["del g", "session.set g"]);
+    l.hears(s, "SESSION.DEL g f", &["session.del g", "del g", "session.del f", "del f"]);
 }
 
 #[test]
@@ -332,6 +496,29 @@ fn a_touch_within_the_interval_writes_and_sends_nothing_and_counts_as_live() {
     s.says("SESSION.TOUCH a a none", "2");
     s.says("SESSION.GETEX a", "[name, Ann]");
     s.says("SESSION.INFO a", &before);
+    // So does naming the times that it has.
+    for same in [
+        "SESSION.GETEX a EX 100000",
+        "SESSION.GETEX a PX 100000000",
+        "SESSION.ADJUST a 100000",
+        "SESSION.ADJUST a PX 100000000",
+        "SESSION.ADJUST a NOLIFETIME",
+        "SESSION.ADJUST a NOLIFETIME EX 100000",
+    ] {
+        l.hears(&mut s, same, &[]);
+        replica.gets(&mut s, same, &[]);
+        s.says("SESSION.INFO a", &before);
+    }
+    l.hears(&mut s, "SESSION.ADJUST a EX 100000 LIFETIME 900000", &["session.adjust a"]);
+    assert_eq!(replica.sent(&mut s), ["SESSION.APPLY a …"]);
+    l.hears(&mut s, "SESSION.ADJUST a LIFETIME 900000", &[]);
+    // The same moment, said in another way, is another end.
+    let end = s.session_number("a", "end");
+    l.hears(&mut s, &format!("SESSION.ADJUST a PXAT {end}"), &["session.adjust a"]);
+    l.hears(&mut s, &format!("SESSION.ADJUST a PXAT {end}"), &[]);
+    s.says("SESSION.ADJUST a NOLIFETIME", "1");
+    let before = s.say("SESSION.INFO a");
+    replica.sent(&mut s);
 
     s.says("CONFIG SET session.touch-interval-ms 0", "OK");
     replica.gets(&mut s, "SESSION.TOUCH a", &["SESSION.APPLY a …"]);
@@ -359,7 +546,7 @@ fn a_tenth_of_the_idle_timeout_bounds_the_interval_and_changes_are_never_absorbe
     s.says("SESSION.TOUCH a", "1");
     assert!(s.session_number("a", "accessed") >= accessed + 30);
     s.says("SESSION.SET b EX 100000 FIELDS 1 n 1", "1");
-    for change in ["SESSION.GETEX b EX 200000", "SESSION.ADJUST b EX 200000", "SESSION.SET b FIELDS 1 n 1"] {
+    for change in ["SESSION.GETEX b EX 200000", "SESSION.ADJUST b EX 300000", "SESSION.SET b FIELDS 1 n 1"] {
         let accessed = s.session_number("b", "accessed");
         s.tick();
         s.say(change);
@@ -379,6 +566,8 @@ fn a_write_that_would_pass_max_fields_is_refused_and_changes_nothing() {
     s.says("SESSION.SET a JSON {\"more\":4}", refused);
     s.says("SESSION.SET b FIELDS 4 x 1 y 2 z 3 more 4", refused);
     s.says("SESSION.NEW FIELDS 4 x 1 y 2 z 3 more 4", refused);
+    s.says("SESSION.SET b FIELDS 2 x 1 y 2 JSON {\"z\":3,\"more\":4}", refused);
+    s.says("SESSION.ROTATE a b JSON {\"more\":4}", refused);
     s.says("SESSION.INFO a", &before);
     s.says("DBSIZE", "1");
     s.says("SESSION.SET a UNSET 1 x FIELDS 1 more 4", "2");
@@ -389,6 +578,67 @@ fn a_write_that_would_pass_max_fields_is_refused_and_changes_nothing() {
     s.says("SESSION.SET a FIELDS 1 p 9", "4");
     s.says("SESSION.SET a UNSET 1 p", "5");
     s.says("SESSION.SET a FIELDS 1 p 1", "ERR session would have more than 1 fields (session.max-fields)");
+}
+
+fn send(s: &mut Server, words: &[Vec<u8>]) -> Result<Value, String> {
+    s.send(&words.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_json_text_that_cannot_fit_is_refused_before_it_takes_memory() {
+    let mut s = Server::new();
+    let members: Vec<String> = (0..1_000_000).map(|i| format!("\"{i:07}\":1")).collect();
+    let many = format!("{{{}}}", members.join(","));
+    let long = format!("{{\"a\":\"{}\"}}", "x".repeat(many.len()));
+    let nested = format!("{{\"a\":[{}1]}}", "1,".repeat(many.len() / 2));
+    let escaped = format!("{{\"a\":\"{}\"}}", "\\u0041".repeat(many.len() / 6));
+    s.says("SESSION.SET a USER alice", "1");
+    let before = s.say("SESSION.INFO a");
+    // What the server itself takes for an argument of that length.
+    let asked = |text: &str| vec![b"EXISTS".to_vec(), text.into()];
+    let mut base = 0;
+    for text in [&many, &long, &nested, &escaped, &many] {
+        base = base.max(s.peak_during(|s| drop(send(s, &asked(text)))));
+    }
+    for (text, cap) in [
+        (&many, "session.max-fields"),
+        (&long, "session.max-bytes"),
+        (&nested, "session.max-bytes"),
+        (&escaped, "session.max-bytes"),
+    ] {
+        for command in ["SESSION.SET a JSON", "SESSION.NEW JSON", "SESSION.ROTATE a b JSON"] {
+            let mut words: Vec<Vec<u8>> = command.split(' ').map(Into::into).collect();
+            words.push(text.clone().into());
+            let peak = s.peak_during(|s| {
+                let said = send(s, &words);
+                assert!(said.as_ref().is_err_and(|e| e.starts_with("ERR ") && e.contains(cap)), "{cap}: {said:?}");
+            });
+            assert!(peak < base + 8_000_000, "{command} takes {peak} bytes, an argument of that length {base}");
+        }
+    }
+    s.says("SESSION.INFO a", &before);
+    // What fits is taken, however much white space is around it.
+    let roomy = format!("{{{} \"a\" : [ 1 ,{} 2 ] }}", " ".repeat(1_500_000), "\n".repeat(1_500_000));
+    assert_eq!(s.send(&[b"SESSION.SET", b"a", b"JSON", roomy.as_bytes()]), Ok(Value::Int(2)));
+    s.says("SESSION.GET a JSON", "{\"a\":[1,2]}");
+}
+
+#[test]
+fn a_counter_that_would_overflow_says_so() {
+    let mut s = Server::new();
+    s.says(&format!("SESSION.SET a FIELDS 3 high {} low {} word x", i64::MAX, i64::MIN), "1");
+    let before = s.say("SESSION.INFO a");
+    for step in ["high 1", "high 9223372036854775807", "low -1", "low -9223372036854775808"] {
+        let said = s.say(&format!("SESSION.INCRBY a {step}"));
+        assert!(said.starts_with("ERR increment or decrement would overflow"), "{step} said {said}");
+    }
+    for step in ["word 1", "high 9223372036854775808", "high x", "high 1.5", "none -9223372036854775809"] {
+        let said = s.say(&format!("SESSION.INCRBY a {step}"));
+        assert!(said.starts_with("ERR value is not an integer or out of range"), "{step} said {said}");
+    }
+    s.says("SESSION.INFO a", &before);
+    s.says("SESSION.INCRBY a high -1", &(i64::MAX - 1).to_string());
+    s.says("SESSION.INCRBY a low 1", &(i64::MIN + 1).to_string());
 }
 
 #[test]
@@ -591,7 +841,12 @@ fn counts_that_do_not_match_are_errors_and_change_nothing() {
         "MAXSESSIONS 1 FIRST",
         "JSON",
         "JSON [] ",
-        "JSON {} FIELDS 1 a b",
+        "JSON {} JSON {}",
+        "JSON {\"a\":1} FIELDS 1 a b",
+        "JSON {\"a\":1} UNSET 1 a",
+        "META 1 version",
+        "GRACE 1",
+        "ONLY 1 a",
         "NONSENSE",
         "UNSET 1 name FIELDS 1 name x",
         "REPLACE REPLACE",
@@ -620,4 +875,159 @@ fn a_prefix_of_new_keys_has_a_limit() {
     assert_eq!(said.len(), 256 + 36);
     s.says(&format!("SESSION.NEW PREFIX {}", "{".repeat(257)), "ERR prefix is longer than 256 bytes");
     s.says("DBSIZE", "1");
+}
+
+#[test]
+fn what_is_asked_of_metadata_is_checked() {
+    let mut s = Server::new();
+    s.says("SESSION.SET a USER alice", "1");
+    for command in
+        ["SESSION.GET a", "SESSION.GET none", "SESSION.GETEX a", "SESSION.BYUSER alice", "SESSION.BYUSER nobody"]
+    {
+        for read in [
+            "META",
+            "META 0",
+            "META -1 version",
+            "META x version",
+            "META 1",
+            "META 2 version",
+            "META 1 data",
+            "META 1 key",
+            "META 1 fields",
+            "META 1 bytes",
+            "META 1 nonsense",
+            "META 2 version VERSION",
+            "META 3 user version user",
+            "META 1 version META 1 user",
+            "META 1 version WITHMETA",
+            "WITHMETA META 1 version",
+            "WITHMETA WITHMETA",
+            "JSON JSON",
+            "FIELDS 1 x FIELDS 1 y",
+            "FIELDS 0",
+            "META 9223372036854775807 version",
+        ] {
+            let said = s.say(&format!("{command} {read}"));
+            assert!(said.starts_with("ERR "), "{command} {read} said {said}");
+        }
+    }
+    for read in ["META 1 version WITHMETA", "WITHMETA META 1 version"] {
+        let said = s.say(&format!("SESSION.GET a {read}"));
+        assert!(said.starts_with("ERR syntax error"), "{read} said {said}");
+    }
+}
+
+#[test]
+fn an_error_says_where() {
+    let mut s = Server::new();
+    s.says("SESSION.SET a USER alice FIELDS 1 n x", "1");
+    for (command, error) in [
+        ("SESSION.GET a name", "ERR syntax error at 'name' (argument 2)"),
+        ("SESSION.SET a nonsense", "ERR syntax error at 'nonsense' (argument 2)"),
+        ("SESSION.SET a EX 10 name", "ERR syntax error at 'name' (argument 4)"),
+        ("SESSION.SET a EX x", "ERR value is not an integer or out of range: EX"),
+        ("SESSION.SET a PX 1.5", "ERR value is not an integer or out of range: PX"),
+        ("SESSION.SET a EX 0", "ERR invalid expire time in 'session.set' command"),
+        ("SESSION.GETEX a EX -1", "ERR invalid expire time in 'session.getex' command"),
+        ("SESSION.ADJUST a LIFETIME 0", "ERR invalid expire time in 'session.adjust' command"),
+        ("SESSION.ROTATE a b GRACE 0", "ERR invalid expire time in 'session.rotate' command"),
+        ("SESSION.REVOKE alice ONLY 1 a EXCEPT 1 b", "ERR syntax error"),
+        ("SESSION.REVOKE alice EXCEPT 1 b ONLY 1 a", "ERR syntax error"),
+        ("SESSION.REVOKE alice ONLY 1 a ONLY 1 b", "ERR syntax error"),
+        ("SESSION.COUNT", "ERR wrong number of arguments"),
+    ] {
+        let said = s.say(command);
+        assert!(said.starts_with(error), "{command} said {said}");
+    }
+    s.says("SESSION.COUNT alice", "1");
+}
+
+#[test]
+fn a_grace_is_one_millisecond_to_five_minutes() {
+    let mut s = Server::new();
+    s.says("SESSION.SET a", "1");
+    for grace in [
+        "GRACE 0",
+        "GRACE -1",
+        "GRACE 301",
+        "GRACE 300000",
+        "GRACE x",
+        "GRACE",
+        "PGRACE 0",
+        "PGRACE 300001",
+        "PGRACE",
+        "GRACE 1 PGRACE 1",
+        "PGRACE 1 GRACE 1",
+        "GRACE 1 GRACE 1",
+        "GRACE 9223372036854775807",
+    ] {
+        let said = s.say(&format!("SESSION.ROTATE a b {grace}"));
+        assert!(said.starts_with("ERR "), "{grace} said {said}");
+    }
+    for (i, (grace, ms)) in [("GRACE 1", 1_000), ("GRACE 300", 300_000), ("PGRACE 300000", 300_000)].iter().enumerate()
+    {
+        s.says(&format!("SESSION.SET old:{i} FIELDS 1 x y"), "1");
+        s.says(&format!("SESSION.ROTATE old:{i} new:{i} {grace}"), "2");
+        let rotated = s.session_number(&format!("new:{i}"), "accessed");
+        assert_eq!(s.session_number(&format!("old:{i}"), "grace"), rotated + ms, "{grace}");
+    }
+    s.says("SESSION.ROTATE a b PGRACE 1", "2");
+    common::wait_until("the grace to pass", || s.say("SESSION.GET a") == "nil");
+}
+
+// ---- Sign out this device
+
+#[test]
+fn revoke_only_ends_the_given_keys_of_this_user_and_nothing_else() {
+    let mut s = Server::new();
+    for (key, user) in [("a", "alice"), ("b", "alice"), ("c", "alice"), ("d", "bob"), ("old", "alice")] {
+        s.says(&format!("SESSION.SET {key} USER {user}"), "1");
+    }
+    s.says("SESSION.SET nobody", "1");
+    s.says("SET string x", "OK");
+    s.says("SESSION.ROTATE old new USER bob GRACE 100", "2");
+    s.says("SESSION.REVOKE bob ONLY 6 a b nobody string none old", "0");
+    s.says("SESSION.REVOKE alice ONLY 1 none", "0");
+    // A key twice counts once; a snapshot is still the former user's.
+    s.says("SESSION.REVOKE alice ONLY 8 a a d nobody string none old new", "2");
+    s.says("EXISTS a old", "0");
+    s.says("EXISTS b c d nobody string new", "6");
+    s.says("SESSION.COUNT alice", "2");
+    s.says("SESSION.COUNT bob", "2");
+    for wrong in ["ONLY", "ONLY 0", "ONLY 1", "ONLY 2 b", "ONLY -1 b", "ONLY x b", "ONLY 1 b c", "ONLY 1 b ONLY 1 c"] {
+        let said = s.say(&format!("SESSION.REVOKE alice {wrong}"));
+        assert!(said.starts_with("ERR "), "{wrong} said {said}");
+    }
+    s.says("SESSION.COUNT alice", "2");
+    s.check_index("after it");
+}
+
+// ---- Order of arrival
+
+#[test]
+fn of_sessions_made_in_the_same_millisecond_the_first_made_is_ended_first() {
+    for policy in ["OLDEST", "LRU"] {
+        for n in [2, 3, 16, 17, 40] {
+            let mut s = Server::new();
+            // Their keys' own order is another one.
+            let keys: Vec<String> = (0..n).map(|i| format!("{:02}", (i * 7 + 3) % 41)).collect();
+            common::wait_until("all to begin in one millisecond", || {
+                s.says("FLUSHALL", "OK");
+                s.says("MULTI", "OK");
+                keys.iter().for_each(|key| s.says(&format!("SESSION.SET {key} USER alice"), "QUEUED"));
+                s.say("EXEC");
+                let began: Vec<i64> = keys.iter().map(|key| s.session_number(key, "created")).collect();
+                began.iter().all(|at| *at == began[0])
+            });
+            s.tick();
+            for (i, key) in keys.iter().enumerate() {
+                s.says(&format!("SESSION.SET later:{i} USER alice MAXSESSIONS {n} {policy}"), "1");
+                s.says(&format!("EXISTS {key}"), "0");
+                s.says("SESSION.COUNT alice", &n.to_string());
+                if i > 3 {
+                    break;
+                }
+            }
+        }
+    }
 }

@@ -160,7 +160,7 @@ impl Worker {
             7 => ("TOUCH", format!("SESSION.TOUCH {key}"), "1".into()),
             8 | 9 | 13 => {
                 let to = self.new_key();
-                let (grace, graced) = if choice == 8 { ("", false) } else { (" GRACE 300000", true) };
+                let (grace, graced) = if choice == 8 { ("", false) } else { (" PGRACE 300000", true) };
                 let mut next = s.clone();
                 next.version += 1;
                 next.user = Some(user.clone());
@@ -385,7 +385,7 @@ fn no_kill_loses_what_was_acknowledged_or_brings_back_what_was_ended() {
 /// An operation on several sessions, on `a` and `b` of alice.
 const BULK: [&str; 6] = [
     "SESSION.ROTATE a c FIELDS 1 x y",
-    "SESSION.ROTATE a c USER bob GRACE 300000 FIELDS 1 x y",
+    "SESSION.ROTATE a c USER bob PGRACE 300000 FIELDS 1 x y",
     "SESSION.SET c USER alice MAXSESSIONS 1 LRU",
     "SESSION.ROTATE bob c USER alice MAXSESSIONS 1 OLDEST",
     "SESSION.DEL a b",

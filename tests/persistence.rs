@@ -37,19 +37,25 @@ fn survives(options: &[&str], happen: fn(&mut Server)) {
 
 #[test]
 fn no_effect_makes_a_session_that_a_file_could_not_hold() {
-    // Two payloads, each within the cap of 65,536 fields, that together pass it.
-    let payload = |flags: u8, prefix: u8| {
-        let mut bytes = vec![1, flags, 1, 1, 0, 0, 0, 1, 0xc0, 0xb8, 0x02]; // 40,000 fields
-        (0..40_000u32).for_each(|i| {
-            let name = [&[prefix][..], &i.to_be_bytes()].concat();
-            bytes.extend([name.len() as u8].iter().chain(&name).chain(&[0]));
-        });
-        bytes
-    };
+    let mut source = Server::start(&["max-fields", "65536"]);
+    let mut replica = Replica::of(&mut source);
+    // Two effects, each within the cap of 65,536 fields, that together pass it.
+    let mut effects = ["a", "b"].map(|prefix| {
+        source.says("SESSION.SET k", "1");
+        let whole = replica.commands(&mut source).remove(0);
+        let fields: Vec<String> = (0..40_000).map(|i| format!("{prefix}{i} x")).collect();
+        source.says(&format!("SESSION.SET k FIELDS 40000 {}", fields.join(" ")), "2");
+        let change = replica.commands(&mut source).remove(0);
+        source.says("SESSION.DEL k", "1");
+        replica.sent(&mut source);
+        [whole, change]
+    });
     let mut s = Server::new();
-    s.send(&[b"SESSION.APPLY", b"k", &payload(0x11, b'a')]).unwrap();
-    let said = s.send(&[b"SESSION.APPLY", b"k", &payload(0x10, b'b')]).unwrap_err();
-    assert!(said.contains("hard caps"), "{said}");
+    let mut send = |effect: &wire::Command| s.send(&effect.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    effects[0].iter_mut().for_each(|effect| drop(send(effect).unwrap()));
+    let said = send(&effects[1][1]).unwrap_err();
+    assert!(said.starts_with("ERR "), "{said}");
+    assert_eq!(s.session("k")["fields"], "40000");
     s.says("DEBUG RELOAD", "OK");
     s.says("DBSIZE", "1");
 }
@@ -156,9 +162,15 @@ fn an_aof_holds_effects_and_deletions_only() {
         "POP b FIELDS 1 x",
         "INCRBY c n 1",
         "NEW USER bob",
-        "ROTATE b d GRACE 60000",
+        "ROTATE b d PGRACE 60000",
         "ROTATE c e",
-        "DEL e",
+        "ROTATE e f REPLACE GRACE 30 FIELDS 1 x y JSON {\"n\":1}",
+        "ROTATE e f REPLACE GRACE 30 FIELDS 1 x y JSON {\"n\":1}",
+        "ADJUST f EX 77",
+        "ADJUST f EX 77",
+        "GETEX f EX 77 META 1 version",
+        "REVOKE alice ONLY 1 none",
+        "DEL f",
         "REVOKE alice",
         "REVOKE bob",
     ] {
@@ -209,65 +221,90 @@ fn what_ended_while_the_server_was_down_is_gone() {
 
 // ---- Payloads that are not what they should be
 
-/// A session's payload as DUMP makes it, and where in it the module's own part begins and ends.
+/// A session's payload as DUMP makes it, and where in it the module's own record begins and ends.
 fn dump(s: &mut Server, key: &[u8]) -> (Vec<u8>, std::ops::Range<usize>) {
     let Ok(Value::BulkString(payload)) = s.send(&[b"DUMP", key]) else { panic!("no payload") };
-    // In front the type, 1 byte, the module's id, 9, and what comes next, 1; behind an end mark, 1, the version, 2, a checksum, 8.
-    let end = payload.len() - 11;
-    (payload, 11..end)
+    // In front the type, 1 byte, the module's id, 9, what comes next, 1, and the length of the record; behind an end mark,
+    // 1, the version, 2, a checksum, 8.
+    let (end, header) = (payload.len() - 11, if payload[11] < 64 { 1 } else { 2 });
+    let own = 11 + header..end;
+    assert_eq!(payload[11..own.start], frame(own.len()), "one record, not compressed");
+    (payload, own)
+}
+
+/// A length as the server writes it.
+fn frame(len: usize) -> Vec<u8> {
+    match len {
+        0..64 => vec![len as u8],
+        64..16384 => vec![0x40 | (len >> 8) as u8, len as u8],
+        _ => panic!("{len}"),
+    }
 }
 
 /// A server that does not look at the checksum of a payload, so that the module sees what is wrong with it.
 fn trusting() -> Server {
-    let mut s = Server::new();
+    let mut s = Server::start(&["--rdbcompression", "no"]);
     s.says("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1", "OK");
     s.says("SESSION.SET a USER alice EX 1000 LIFETIME 100000 FIELDS 2 name Ann empty ", "1");
+    s.says("SESSION.SET rotated USER alice FIELDS 1 name Ann JSON {\"n\":[1]}", "1");
+    s.says("SESSION.ROTATE rotated new USER bob GRACE 200", "2");
     s
 }
+
+/// A session, and a snapshot.
+const DUMPED: [&[u8]; 2] = [b"a", b"rotated"];
 
 #[test]
 fn restore_refuses_a_payload_cut_anywhere_and_the_server_lives() {
     let mut s = trusting();
-    let (payload, own) = dump(&mut s, b"a");
-    assert_eq!(s.send(&[b"RESTORE", b"whole", b"0", &payload]), Ok(Value::Okay));
-    let session = &payload[own.start + 1..own.end];
-    for len in 0..session.len() {
-        let frame = [&payload[..own.start], &[u8::try_from(len).unwrap()]].concat();
-        let short = [&frame, &session[..len], &payload[own.end..]].concat();
-        let said = s.send(&[b"RESTORE", b"b", b"0", &short]);
-        assert!(said.as_ref().is_err_and(|error| error.contains("Bad data format")), "cut at {len}: {said:?}");
+    for key in DUMPED {
+        let (payload, own) = dump(&mut s, key);
+        assert_eq!(s.send(&[b"RESTORE", b"whole", b"0", &payload, b"REPLACE"]), Ok(Value::Okay));
+        let session = &payload[own.clone()];
+        for len in 0..session.len() {
+            let short = [&payload[..11], &frame(len), &session[..len], &payload[own.end..]].concat();
+            let said = s.send(&[b"RESTORE", b"b", b"0", &short]);
+            assert!(said.as_ref().is_err_and(|error| error.contains("Bad data format")), "cut at {len}: {said:?}");
+        }
+        // Cut without a frame around it: what the server then takes for the rest ends in the middle of something.
+        let footer = [&payload[payload.len() - 10..payload.len() - 8], &[0xff; 8]].concat();
+        for cut in 11..own.end {
+            let said = s.send(&[b"RESTORE", b"b", b"0", &[&payload[..cut], &footer].concat()]);
+            assert!(said.as_ref().is_err_and(|error| error.contains("Bad data format")), "short from {cut}: {said:?}");
+        }
     }
-    // Cut without a frame around it: what the server then takes for the rest ends in the middle of something.
-    let footer = [&payload[payload.len() - 10..payload.len() - 8], &[0xff; 8]].concat();
-    for cut in own.start..own.end {
-        let said = s.send(&[b"RESTORE", b"b", b"0", &[&payload[..cut], &footer].concat()]);
-        assert!(said.as_ref().is_err_and(|error| error.contains("Bad data format")), "short from {cut}: {said:?}");
-    }
-    s.says("DBSIZE", "2");
-    s.says("SESSION.COUNT alice", "2");
+    s.says("EXISTS b", "0");
+    s.says("SESSION.DEL whole", "1");
+    s.says("SESSION.COUNT alice", "1");
+    s.says("SESSION.COUNT bob", "1");
 }
 
 #[test]
 fn restore_of_a_payload_with_any_byte_changed_is_refused_or_a_session_and_the_server_lives() {
     let mut s = trusting();
-    let (payload, own) = dump(&mut s, b"a");
     let (mut refused, mut taken) = (0, 0);
-    // The first byte of it is the length that the server reads.
-    for at in own.start + 1..own.end {
-        for change in [0x01, 0x80, 0xff] {
-            let mut changed = payload.clone();
-            changed[at] ^= change;
-            match s.send(&[b"RESTORE", b"b", b"0", &changed, b"REPLACE"]) {
-                Ok(_) => {
-                    taken += 1;
-                    s.says("TYPE b", "sess-hash");
-                    s.say("SESSION.GET b");
-                    s.say("SESSION.INFO b");
-                    s.check_index("after a change");
-                }
-                Err(error) => {
-                    refused += 1;
-                    assert!(error.contains("Bad data format"), "{error}");
+    for key in DUMPED {
+        let (payload, own) = dump(&mut s, key);
+        for at in own {
+            for change in [0x01, 0x80, 0xff] {
+                let mut changed = payload.clone();
+                changed[at] ^= change;
+                match s.send(&[b"RESTORE", b"b", b"0", &changed, b"REPLACE"]) {
+                    Ok(_) => {
+                        taken += 1;
+                        s.says("TYPE b", "sess-hash");
+                        s.say("SESSION.GET b");
+                        s.say("SESSION.INFO b");
+                        s.check_index("after a change");
+                        // What was taken can be written and read again.
+                        let digest = s.say("DEBUG DIGEST-VALUE b");
+                        s.says("DEBUG RELOAD", "OK");
+                        s.says("DEBUG DIGEST-VALUE b", &digest);
+                    }
+                    Err(error) => {
+                        refused += 1;
+                        assert!(error.contains("Bad data format"), "{error}");
+                    }
                 }
             }
         }
@@ -280,14 +317,16 @@ fn restore_of_a_payload_with_any_byte_changed_is_refused_or_a_session_and_the_se
 fn restore_refuses_a_later_format() {
     let mut s = trusting();
     let (payload, own) = dump(&mut s, b"a");
-    let mut newer = payload.clone();
-    // Behind the length of the string and that of the record.
-    let format = own.start + 1 + 4;
-    assert_eq!(newer[format], 1, "the format's number");
-    newer[format] = 2;
-    let said = s.send(&[b"RESTORE", b"b", b"0", &newer]);
-    assert!(said.is_err_and(|error| error.contains("Bad data format")));
-    assert!(s.log().contains("format 2"), "{}", s.log());
+    let of_later_format = own.filter(|at| payload[*at] == 1).any(|at| {
+        let mut newer = payload.clone();
+        newer[at] = 2;
+        let said = s.send(&[b"RESTORE", b"b", b"0", &newer]);
+        if said.is_ok() {
+            s.says("DEL b", "1");
+        }
+        s.log().contains("format 2") && said.is_err_and(|error| error.contains("Bad data format"))
+    });
+    assert!(of_later_format, "the format's number is nowhere: {}", s.log());
     s.says("EXISTS b", "0");
 }
 
@@ -323,4 +362,37 @@ fn apply_refuses_a_malformed_effect_and_changes_nothing() {
     s.says("SESSION.COUNT bob", "2");
     s.says("SESSION.GET b", "[name, Eve]");
     s.check_index("after effects by hand");
+}
+
+#[test]
+fn what_a_snapshot_remembers_comes_back_from_files() {
+    for options in [RDB, AOF, AOF_WITH_RDB] {
+        let mut s = Server::start(options);
+        s.says("SESSION.SET old USER alice FIELDS 1 a b", "1");
+        s.says("SESSION.ROTATE old new USER bob GRACE 250 JSON {\"n\":1}", "2");
+        s.says("SESSION.SET gone USER alice FIELDS 1 a b", "1");
+        s.says("SESSION.ROTATE gone nowhere GRACE 250", "2");
+        s.says("SESSION.DEL nowhere", "1");
+        let digest = s.say("DEBUG DIGEST");
+        for happen in [Server::restart, |s: &mut Server| {
+            if s.info("persistence", "aof_enabled") == "1" {
+                rewrite_aof(s);
+            }
+            s.restart();
+        }] {
+            happen(&mut s);
+            s.says("DEBUG DIGEST", &digest);
+            s.says("SESSION.ROTATE old new USER bob GRACE 250 JSON {\"n\":1}", "2");
+            let other = s.say("SESSION.ROTATE old new USER bob GRACE 251 JSON {\"n\":1}");
+            assert!(other.starts_with("SESSIONGONE"), "{other}");
+            s.says("SESSION.GET old", "[a, b]");
+            s.says("SESSION.GET gone", "nil");
+            s.says("SESSION.COUNT alice", "0");
+            s.says("SESSION.COUNT bob", "1");
+            s.says("DEBUG DIGEST", &digest);
+            s.check_index("after a restart");
+        }
+        s.says("SESSION.REVOKE alice", "1");
+        s.says("DBSIZE", "1");
+    }
 }

@@ -87,7 +87,7 @@ fn come_and_go(i: usize) -> Vec<String> {
         format!("SESSION.INCRBY few:{earlier} n 1"),
     ];
     match i % 10 {
-        2 => steps.push(format!("SESSION.ROTATE s:{earlier} r:{i} USER user{} GRACE 300000", (i + 1) % USERS)),
+        2 => steps.push(format!("SESSION.ROTATE s:{earlier} r:{i} USER user{} PGRACE 300000", (i + 1) % USERS)),
         3 => steps.push(format!("SESSION.ROTATE few:{earlier} r:{i} MAXSESSIONS 3 {policy}")),
         4 => steps.push(format!("SESSION.DEL s:{earlier}")),
         5 => steps.push(format!("SESSION.NEW PREFIX n: USER few{user} MAXSESSIONS 4 {policy}")),
@@ -176,7 +176,7 @@ fn when_memory_is_full_sessions_are_kept_alive_read_and_ended_but_not_made() {
         "NEW",
         "NEW USER alice MAXSESSIONS 1 LRU",
         "ROTATE a e",
-        "ROTATE a e GRACE 1000",
+        "ROTATE a e PGRACE 1000",
         "INCRBY a n 1",
     ] {
         let said = s.say(&format!("SESSION.{command}"));
@@ -228,7 +228,7 @@ fn cycle(i: usize, payload: &[u8]) -> Vec<(Command, bool)> {
         format!("SESSION.UNSET k{i} FIELDS 1 b"),
         format!("SESSION.SET k{i} NX"),
         format!("SESSION.SET k{i} IFVERSION 99"),
-        format!("SESSION.ROTATE k{i} r{i} USER v{i} GRACE 100000"),
+        format!("SESSION.ROTATE k{i} r{i} USER v{i} PGRACE 100000"),
         format!("SESSION.GET k{i}"),
         format!("COPY r{i} copy{i}"),
         format!("RENAME copy{i} renamed{i}"),

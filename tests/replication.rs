@@ -58,18 +58,28 @@ const EFFECTS: &[(&str, &[&str])] = &[
     ("SESSION.TOUCH a c b", &["MULTI", "SESSION.APPLY a …", "SESSION.APPLY b …", "EXEC"]),
     ("SESSION.ADJUST a 10", &["SESSION.APPLY a …"]),
     ("SESSION.ADJUST c 10", &[]),
+    ("SESSION.ADJUST a 1800", &["SESSION.APPLY a …"]),
+    ("SESSION.GETEX a EX 1800", &["SESSION.APPLY a …"]),
+    ("SESSION.GETEX a JSON FIELDS 1 x", &["SESSION.APPLY a …"]),
+    ("SESSION.GET a META 1 version", &[]),
+    ("SESSION.SET a FIELDS 1 raw [1] JSON {\"n\":1}", &["SESSION.APPLY a …"]),
+    ("SESSION.SET a FIELDS 1 n x JSON {\"n\":1}", &[]),
     ("SESSION.UNSET a FIELDS 1 x", &["SESSION.APPLY a …"]),
     ("SESSION.UNSET a IFVERSION 99 FIELDS 1 x", &[]),
     ("SESSION.POP a FIELDS 1 x", &["SESSION.APPLY a …"]),
     ("SESSION.INCRBY a n 3", &["SESSION.APPLY a …"]),
     ("SESSION.INCRBY a x 3", &[]),
     ("SESSION.ROTATE a c", &["MULTI", "SESSION.APPLY c …", "DEL a", "EXEC"]),
-    ("SESSION.ROTATE a c GRACE 9999", &["MULTI", "SESSION.APPLY c …", "SESSION.APPLY a …", "EXEC"]),
+    ("SESSION.ROTATE a c PGRACE 9999", &["MULTI", "SESSION.APPLY c …", "SESSION.APPLY a …", "EXEC"]),
     ("SESSION.ROTATE a b", &[]),
     ("SESSION.DEL a c", &["DEL a"]),
     ("SESSION.DEL a b", &["MULTI", "DEL a", "DEL b", "EXEC"]),
     ("SESSION.REVOKE alice", &["DEL a"]),
     ("SESSION.REVOKE alice EXCEPT 1 a", &[]),
+    ("SESSION.REVOKE alice ONLY 3 b a a", &["DEL a"]),
+    ("SESSION.REVOKE alice ONLY 2 b c", &[]),
+    ("SESSION.ROTATE a c REPLACE GRACE 30", &["MULTI", "SESSION.APPLY c …", "SESSION.APPLY a …", "EXEC"]),
+    ("SESSION.INCRBY a n 9223372036854775808", &[]),
 ];
 
 #[test]
@@ -122,6 +132,100 @@ fn an_effect_carries_only_what_changed() {
     {
         assert!(size(&mut s, command) < 100, "{command}");
     }
+}
+
+/// More names than an effect can hold: only those that are there need to be in it, once.
+const NAMES: usize = 65_537;
+
+/// Commands on session `k` of alice with fields `role` and `x`, with one name very often; and the reply.
+const LONG_LISTS: &[(&str, &str)] = &[
+    ("SESSION.SET k NOUSER FIELDS 1 role none UNSET {n} {x}", "2"),
+    ("SESSION.SET k NOUSER FIELDS 1 role none UNSET {n} {absent}", "2"),
+    ("SESSION.SET k UNSET {n} {distinct}", "2"),
+    ("SESSION.SET k REPLACE FIELDS 1 role none UNSET {n} {x}", "2"),
+    ("SESSION.SET k FIELDS {n} {pairs}", "2"),
+    ("SESSION.SET k JSON {\"role\":null} UNSET {n} {absent}", "2"),
+    ("SESSION.UNSET k FIELDS {n} {x}", "1"),
+    ("SESSION.UNSET k FIELDS {n} {absent}", "0"),
+    ("SESSION.UNSET k FIELDS {n} {distinct}", "1"),
+    ("SESSION.ROTATE k l USER bob UNSET {n} {x}", "2"),
+    ("SESSION.ROTATE k l USER bob GRACE 100 UNSET {n} {x}", "2"),
+    ("SESSION.ROTATE k l USER bob GRACE 100 FIELDS {n} {pairs}", "2"),
+    ("SESSION.REVOKE alice ONLY {n} {keys}", "1"),
+    ("SESSION.REVOKE alice EXCEPT {n} {keys}", "0"),
+];
+
+fn long(command: &str) -> String {
+    let repeated = |word: &str| vec![word; NAMES].join(" ");
+    let distinct = || {
+        let names: Vec<String> = (1..NAMES).map(|i| format!("absent:{i}")).collect();
+        format!("{} x", names.join(" "))
+    };
+    command
+        .replace("{n}", &NAMES.to_string())
+        .replace("{x}", &repeated("x"))
+        .replace("{absent}", &repeated("absent"))
+        .replace("{distinct}", &distinct())
+        .replace("{pairs}", &repeated("x 1"))
+        .replace("{keys}", &repeated("k"))
+}
+
+#[test]
+fn what_is_acknowledged_reaches_replicas_and_files_however_many_names_it_lists() {
+    let mut s = Server::start(&["--appendonly", "yes", "--appendfsync", "always", "--aof-use-rdb-preamble", "no"]);
+    let mut replica = Server::new();
+    replica.follow(&mut s);
+    for (command, reply) in LONG_LISTS {
+        s.says("FLUSHALL", "OK");
+        s.says("SESSION.SET k USER alice FIELDS 2 role admin x y", "1");
+        assert_eq!(s.say(&long(command)), *reply, "{command}");
+        replica.catch_up(&mut s);
+        let view = workload::view(&mut s);
+        assert_eq!(workload::view(&mut replica), view, "{command}");
+        replica.check_index(command);
+        s.kill_and_restart();
+        assert_eq!(workload::view(&mut s), view, "{command} after a crash");
+        replica.wait_for_link();
+        replica.catch_up(&mut s);
+    }
+    assert!(!replica.log().contains("CRITICAL"), "{}", replica.log());
+}
+
+#[test]
+fn a_pop_of_many_names_reaches_replicas() {
+    let (mut s, mut replica) = (Server::new(), Server::new());
+    replica.follow(&mut s);
+    s.says("SESSION.SET k USER alice FIELDS 2 role admin x y", "1");
+    let said = s.say(&long("SESSION.POP k FIELDS {n} {distinct}"));
+    assert!(said.starts_with("[nil, nil, ") && said.ends_with(", y]"), "{said:.100}");
+    replica.catch_up(&mut s);
+    assert_eq!(workload::view(&mut replica), workload::view(&mut s));
+    replica.says("SESSION.GET k", "[role, admin]");
+}
+
+#[test]
+fn a_snapshot_is_missing_on_a_replica_too_once_its_session_has_ended() {
+    let (mut s, mut replica) = (Server::new(), Server::new());
+    replica.follow(&mut s);
+    s.says("SESSION.SET old USER alice FIELDS 1 a b", "1");
+    s.says("SESSION.ROTATE old new GRACE 200", "2");
+    replica.catch_up(&mut s);
+    replica.says("SESSION.GET old", "[a, b]");
+    s.says("SESSION.DEL new", "1");
+    replica.catch_up(&mut s);
+    replica.says("SESSION.GET old", "nil");
+    replica.says("SESSION.INFO old", "nil");
+    replica.check_index("with a snapshot of nothing");
+    assert_eq!(replica.say("DEBUG DIGEST"), s.say("DEBUG DIGEST"));
+    // A new primary knows what the rotation was.
+    s.says("SESSION.SET old USER alice FIELDS 1 a b", "1");
+    s.says("SESSION.ROTATE old new USER bob GRACE 200", "2");
+    s.says("SESSION.SET new FIELDS 1 a c", "3");
+    replica.catch_up(&mut s);
+    replica.says("REPLICAOF NO ONE", "OK");
+    replica.says("SESSION.ROTATE old new USER bob GRACE 200", "3");
+    let other = replica.say("SESSION.ROTATE old new USER carol GRACE 200");
+    assert!(other.starts_with("SESSIONGONE"), "{other}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn resting(cluster: &mut Cluster) -> Vec<String> {
             3 => say("SESSION.SET KEY EXAT 4000000000 FIELDS 1 a b"),
             4 => {
                 say("SESSION.SET old:KEY USER sleeper FIELDS 1 f v");
-                say("SESSION.ROTATE old:KEY KEY USER sleeper2 GRACE 300000");
+                say("SESSION.ROTATE old:KEY KEY USER sleeper2 PGRACE 300000");
                 keys.push(format!("old:{key}"));
             }
             _ => {

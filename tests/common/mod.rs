@@ -154,6 +154,18 @@ impl Server {
         self.child.id()
     }
 
+    /// The most memory that the process takes while something is done to the server, in bytes. What the server itself
+    /// says of its peak is looked at between commands only.
+    pub fn peak_during(&mut self, happen: impl FnOnce(&mut Server)) -> u64 {
+        let proc = Path::new("/proc").join(self.pid().to_string());
+        // This sets the mark back to what the process holds now.
+        std::fs::write(proc.join("clear_refs"), "5").unwrap();
+        happen(self);
+        let status = std::fs::read_to_string(proc.join("status")).unwrap();
+        let mark = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        mark.trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

@@ -7,7 +7,7 @@ use redis::Value;
 pub const BINARY: &[u8] = b"\0\r\n \"'\\%s\xff\xfe\xc3\x28";
 
 /// Users that the sessions of [`run`] belong to.
-pub const USERS: [&[u8]; 4] = [b"alice", b"bob", b"", BINARY];
+pub const USERS: [&[u8]; 4] = [b"alice", b"bob", b"carol", BINARY];
 
 /// Fills databases 0 and 3.
 pub fn run(s: &mut Server) {
@@ -43,7 +43,9 @@ pub fn run(s: &mut Server) {
         done("SESSION.INCRBY m visits 41");
         done("SESSION.INCRBY m visits 1");
         done("SESSION.ROTATE m n FIELDS 1 rotated yes");
-        done("SESSION.ROTATE n o USER bob GRACE 300000 UNSET 1 rotated");
+        done("SESSION.ROTATE n o USER bob PGRACE 300000 UNSET 1 rotated");
+        done("SESSION.SET p USER bob FIELDS 1 raw [1] JSON {\"n\":[1]}");
+        done("SESSION.ROTATE p q REPLACE USER alice GRACE 300 JSON {\"fresh\":true}");
         done("SESSION.SET empty");
         done("SESSION.SET same USER alice");
         done("SESSION.SET same USER alice");
@@ -58,7 +60,7 @@ pub fn run(s: &mut Server) {
         done("SET other string");
         s.send(&[b"SESSION.SET", BINARY, b"USER", BINARY, b"FIELDS", b"3", BINARY, BINARY, b"", b"", b"none", b""])
             .unwrap();
-        s.send(&[b"SESSION.SET", b"", b"USER", b"", b"FIELDS", b"1", b"a", BINARY]).unwrap();
+        s.send(&[b"SESSION.SET", b"", b"USER", b"carol", b"FIELDS", b"1", b"a", BINARY]).unwrap();
         s.send(&[b"SESSION.SET", b"", b"UNSET", b"1", b"a", b"FIELDS", b"1", b"b", &[0xff; 70_000]]).unwrap();
     }
 }
