@@ -193,9 +193,9 @@ redis-cli SESSION.ADJUST
 redis-cli SESSION.ADJUST sess:4f1c
 #> (error) ERR wrong number of arguments for 'session.adjust' command
 redis-cli SESSION.ADJUST sess:4f1c 60 60
-#> (error) ERR syntax error at '60' (argument 3)
+#> (error) ERR syntax error at '60' (argument 2)
 redis-cli SESSION.ADJUST sess:4f1c 60 LIFETIME 60
-#> (error) ERR syntax error at 'LIFETIME' (argument 3)
+#> (error) ERR syntax error at '60' (argument 2)
 redis-cli SESSION.ADJUST sess:4f1c EX 60 PX 60000
 #> (error) ERR syntax error at 'PX' (argument 4)
 redis-cli SESSION.ADJUST sess:4f1c EX 60 PERSIST
@@ -215,7 +215,7 @@ redis-cli SESSION.ADJUST sess:4f1c soon
 redis-cli SESSION.ADJUST sess:4f1c EX
 #> (error) ERR syntax error at 'EX' (argument 2)
 redis-cli SESSION.ADJUST sess:4f1c 1.5
-#> (error) ERR value is not an integer or out of range: idle-seconds
+#> (error) ERR value is not an integer or out of range: 1.5
 redis-cli SESSION.ADJUST sess:4f1c EX 1.5
 #> (error) ERR value is not an integer or out of range: EX
 redis-cli SESSION.ADJUST sess:4f1c 0
@@ -227,7 +227,7 @@ redis-cli SESSION.ADJUST sess:4f1c 315360001
 redis-cli SESSION.ADJUST sess:4f1c 9223372036854775807
 #> (error) ERR invalid expire time in 'session.adjust' command
 redis-cli SESSION.ADJUST sess:4f1c 9223372036854775808
-#> (error) ERR value is not an integer or out of range: idle-seconds
+#> (error) ERR value is not an integer or out of range: 9223372036854775808
 redis-cli SESSION.ADJUST sess:4f1c LIFETIME 0
 #> (error) ERR invalid expire time in 'session.adjust' command
 redis-cli SESSION.ADJUST sess:4f1c PXAT -1

@@ -312,7 +312,7 @@ redis-cli SESSION.BYUSER alice JSON JSON
 redis-cli SESSION.BYUSER alice WITHMETA META 1 user
 #> (error) ERR syntax error at 'META' (argument 3)
 redis-cli SESSION.BYUSER alice META 1 age
-#> (error) ERR unknown metadata 'age'
+#> (error) ERR META knows no 'age'
 redis-cli SESSION.BYUSER alice META 0
 #> (error) ERR Parameter `numnames` should be greater than 0
 redis-cli SESSION.BYUSER alice LIMIT 1

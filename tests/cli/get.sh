@@ -34,11 +34,11 @@ redis-cli SESSION.GET sess:4f1c FIELDS 2 lang lang
 redis-cli SESSION.GET sess:4f1c JSON
 #> "{\"lang\":\"en\",\"theme\":\"dark\",\"cart\":\"17\"}"
 
-# Or an object of some fields: each that is there, once. (See json.sh for what the values alone do not tell.)
+# Or an object of some fields: each that is there, once, in the order asked for. (See json.sh for what the values alone do not tell.)
 redis-cli SESSION.GET sess:4f1c JSON FIELDS 3 lang nosuch cart
 #> "{\"lang\":\"en\",\"cart\":\"17\"}"
-redis-cli SESSION.GET sess:4f1c FIELDS 2 lang lang JSON
-#> "{\"lang\":\"en\"}"
+redis-cli SESSION.GET sess:4f1c FIELDS 3 cart lang cart JSON
+#> "{\"cart\":\"17\",\"lang\":\"en\"}"
 redis-cli SESSION.GET sess:4f1c JSON FIELDS 1 nosuch
 #> "{}"
 
@@ -207,11 +207,11 @@ redis-cli SESSION.GET sess:4f1c WITHMETA META 1 user
 redis-cli SESSION.GET sess:4f1c META
 #> (error) ERR syntax error at 'META' (argument 2)
 redis-cli SESSION.GET sess:4f1c META 1 age
-#> (error) ERR unknown metadata 'age'
+#> (error) ERR META knows no 'age'
 redis-cli SESSION.GET sess:4f1c META 1 data
-#> (error) ERR unknown metadata 'data'
+#> (error) ERR META knows no 'data'
 redis-cli SESSION.GET sess:4f1c META 2 user USER
-#> (error) ERR metadata 'user' is named twice
+#> (error) ERR META names 'USER' twice
 redis-cli SESSION.GET sess:4f1c META 2 user
 #> (error) ERR The `numnames` parameter must match the number of arguments
 redis-cli SESSION.GET sess:4f1c META 0

@@ -148,7 +148,7 @@ redis-cli SESSION.GETEX sess:4f1c JSON JSON
 redis-cli SESSION.GETEX sess:4f1c META 1 user WITHMETA
 #> (error) ERR syntax error at 'WITHMETA' (argument 5)
 redis-cli SESSION.GETEX sess:4f1c META 1 age
-#> (error) ERR unknown metadata 'age'
+#> (error) ERR META knows no 'age'
 
 # The absolute end is for ADJUST and SET.
 redis-cli SESSION.GETEX sess:4f1c LIFETIME 10

@@ -99,11 +99,11 @@ redis-cli SESSION.INCRBY sess:e n
 redis-cli SESSION.INCRBY sess:e n 1 1
 #> (error) ERR syntax error at '1' (argument 4)
 redis-cli SESSION.INCRBY sess:e n one
-#> (error) ERR value is not an integer or out of range: increment
+#> (error) ERR value is not an integer or out of range: one
 redis-cli SESSION.INCRBY sess:e n 1.5
-#> (error) ERR value is not an integer or out of range: increment
+#> (error) ERR value is not an integer or out of range: 1.5
 redis-cli SESSION.INCRBY sess:e n 9223372036854775808
-#> (error) ERR value is not an integer or out of range: increment
+#> (error) ERR value is not an integer or out of range: 9223372036854775808
 redis-cli SESSION.INCRBY sess:e n 1 EX 10
 #> (error) ERR syntax error at 'EX' (argument 4)
 redis-cli SESSION.INCRBY sess:e n 1 KEEPTTL KEEPTTL

@@ -166,7 +166,7 @@ redis-cli SESSION.SET sess:e JSON
 redis-cli SESSION.SET sess:e JSON '{"a":2}' JSON '{"a":3}'
 #> (error) ERR syntax error at 'JSON' (argument 4)
 redis-cli SESSION.SET sess:e JSON '{"a":2}' FIELDS 1 a 3
-#> (error) ERR field 'a' is set twice, by FIELDS and by JSON
+#> (error) ERR field 'a' is in FIELDS and in JSON
 redis-cli SESSION.SET sess:e UNSET 1 a JSON '{"a":2}' FIELDS 1 b 3
 #> (error) ERR field 'a' is both set and unset
 

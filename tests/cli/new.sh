@@ -133,7 +133,7 @@ redis-cli SESSION.NEW LIFETIME 10 EXAT 4102444800
 redis-cli SESSION.NEW FIELDS 1 a 1 FIELDS 1 b 2
 #> (error) ERR syntax error at 'FIELDS' (argument 5)
 redis-cli SESSION.NEW FIELDS 1 a 1 JSON '{"a":2}'
-#> (error) ERR field 'a' is set twice, by FIELDS and by JSON
+#> (error) ERR field 'a' is in FIELDS and in JSON
 redis-cli SESSION.NEW USER ""
 #> (error) ERR user name is empty
 

@@ -273,6 +273,14 @@ redis-cli DEL sess:c
 redis-cli SESSION.GET sess:b4
 #> (nil)
 
+# The rotation that left it, sent once more after all, does not bring the session back, nor does a late write.
+redis-cli SESSION.ROTATE sess:b4 sess:c GRACE 300
+#> (error) SESSIONGONE the session was rotated, this is its frozen snapshot
+redis-cli SESSION.SET sess:b4 XX FIELDS 1 cart 18
+#> (nil)
+redis-cli EXISTS sess:c
+#> (integer) 0
+
 # --- The reply was lost ---
 
 # A connection breaks, and the client library sends the rotation again by itself. With a grace the second one finds its
@@ -405,7 +413,7 @@ redis-cli SESSION.ROTATE sess:x sess:z EX 10 PX 10
 redis-cli SESSION.ROTATE sess:x sess:z LIFETIME 10 EXAT 4102444800
 #> (error) ERR syntax error at 'EXAT' (argument 5)
 redis-cli SESSION.ROTATE sess:x sess:z FIELDS 1 a 2 JSON '{"a":3}'
-#> (error) ERR field 'a' is set twice, by FIELDS and by JSON
+#> (error) ERR field 'a' is in FIELDS and in JSON
 redis-cli SESSION.ROTATE sess:x sess:z UNSET 1 a FIELDS 1 a 2
 #> (error) ERR field 'a' is both set and unset
 redis-cli SESSION.ROTATE sess:x sess:z FIELDS 2 a 2

@@ -417,7 +417,7 @@ redis-cli SESSION.SET sess:e UNSET 1 a JSON '{"a":2}'
 
 # Nor be set twice, by FIELDS and by JSON.
 redis-cli SESSION.SET sess:e FIELDS 2 b 2 a 2 JSON '{"c":3,"a":3}'
-#> (error) ERR field 'a' is set twice, by FIELDS and by JSON
+#> (error) ERR field 'a' is in FIELDS and in JSON
 
 # Counts must be right. What is left over after too small a count is not an option.
 redis-cli SESSION.SET sess:e FIELDS 2 a 2
