@@ -1,5 +1,5 @@
-//! What is documented is what the server does: syntax, facts and examples of `docs/commands.md`, and what the server
-//! tells clients of the commands.
+//! What is documented is what the server does: syntax, facts and examples of `docs/commands.md`, links and examples of all
+//! pages, and what the server tells clients of the commands.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod common;
@@ -7,6 +7,7 @@ mod common;
 use common::{shown, transcript, Server};
 use redis::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 // --- The page of commands ---
 
@@ -58,21 +59,26 @@ fn the_documented_categories_are_those_of_the_server_as_far_as_it_has_them() {
 }
 
 #[test]
-fn links_within_the_page_lead_to_a_heading() {
-    let page = commands_page();
-    let headings = page.lines().filter(|line| line.starts_with('#')).map(anchor);
-    let headings: BTreeSet<String> = headings.collect();
-    let links = page.split("](#").skip(1).map(|rest| rest.split(')').next().unwrap());
-    let dead: Vec<&str> = links.filter(|link| !headings.contains(*link)).collect();
+fn links_lead_to_a_file_and_a_heading_of_it() {
+    let mut dead = Vec::new();
+    for name in PAGES {
+        for link in links(&read(name)).into_iter().filter(|link| !link.contains("://")) {
+            let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let folder = Path::new(name).parent().unwrap();
+            let file = if file.is_empty() { PathBuf::from(name) } else { folder.join(file) };
+            if !root().join(&file).exists() || !(heading.is_empty() || has_heading(&file, heading)) {
+                dead.push(format!("{name}: {link}"));
+            }
+        }
+    }
     assert!(dead.is_empty(), "{dead:?}");
 }
 
 #[test]
 fn every_example_gives_the_output_that_it_shows() {
     let mut wrong = Vec::new();
-    for name in ["README.md", "docs/commands.md"] {
-        let Some(page) = read(name) else { continue };
-        for steps in transcript::of_page(&page) {
+    for name in PAGES {
+        for steps in transcript::of_page(&read(name)) {
             let differences = transcript::run(&Server::new(), &steps);
             wrong.extend(differences.into_iter().map(|what| format!("{name} {what}")));
         }
@@ -97,11 +103,14 @@ const KEYS: &[(&str, &str)] = &[
     ("SET k", "[[k, [RW, update]]]"),
     ("SET NX NX USER k KEEPTTL FIELDS 1 f v", "[[NX, [RW, update]]]"),
     ("SET k IFVERSION 1 REPLACE NOUSER EX 1 LIFETIME 1 MAXSESSIONS 1 LRU UNSET 1 f JSON {}", "[[k, [RW, update]]]"),
+    ("SET JSON FIELDS 1 f v JSON {}", "[[JSON, [RW, update]]]"),
     ("GET k", "[[k, [RO, access]]]"),
+    ("GET META META 1 user JSON FIELDS 1 f", "[[META, [RO, access]]]"),
     ("GET FIELDS FIELDS 1 FIELDS", "[[FIELDS, [RO, access]]]"),
     ("GET JSON WITHMETA JSON", "[[JSON, [RO, access]]]"),
     ("GETEX k", "[[k, [RW, access, update]]]"),
     ("GETEX EX EX 10 WITHMETA FIELDS 2 a b", "[[EX, [RW, access, update]]]"),
+    ("GETEX k META 2 user idle JSON FIELDS 1 a", "[[k, [RW, access, update]]]"),
     ("TOUCH a", "[[a, [RW, update]]]"),
     ("TOUCH a EX b", "[[a, [RW, update]], [EX, [RW, update]], [b, [RW, update]]]"),
     ("ADJUST k 10", "[[k, [RW, update]]]"),
@@ -111,6 +120,7 @@ const KEYS: &[(&str, &str)] = &[
     ("ROTATE a b", "[[a, [RW, access, delete]], [b, [OW, insert]]]"),
     ("ROTATE GRACE USER USER u GRACE 10", "[[GRACE, [RW, access, delete]], [USER, [OW, insert]]]"),
     ("ROTATE a b IFVERSION 1 UNSET 1 c FIELDS 1 d e", "[[a, [RW, access, delete]], [b, [OW, insert]]]"),
+    ("ROTATE REPLACE PGRACE REPLACE JSON {} PGRACE 1", "[[REPLACE, [RW, access, delete]], [PGRACE, [OW, insert]]]"),
     ("UNSET k FIELDS 2 a b", "[[k, [RW, update]]]"),
     ("UNSET FIELDS IFVERSION 1 KEEPTTL FIELDS 1 a", "[[FIELDS, [RW, update]]]"),
     ("POP k FIELDS 2 a b", "[[k, [RW, access, update]]]"),
@@ -132,9 +142,14 @@ fn keys_are_found_in_every_form_of_a_command() {
 #[test]
 fn commands_for_all_sessions_of_a_user_name_no_key() {
     let mut server = Server::new();
-    for command in
-        ["NEW PREFIX p: USER u", "BYUSER u FIELDS 1 k LIMIT 0 1", "COUNT u", "REVOKE u EXCEPT 1 k", "VERIFY FIX"]
-    {
+    for command in [
+        "NEW PREFIX p: USER u",
+        "BYUSER u META 1 user JSON FIELDS 1 k LIMIT 0 1",
+        "COUNT u",
+        "REVOKE u EXCEPT 1 k",
+        "REVOKE u ONLY 1 k",
+        "VERIFY FIX",
+    ] {
         let said = server.say(&format!("COMMAND GETKEYSANDFLAGS SESSION.{command}"));
         assert_eq!(said, "ERR The command has no key arguments", "{command}");
     }
@@ -193,12 +208,40 @@ fn command_tips_tell_where_to_send_a_command_and_how_to_merge_the_replies() {
 
 // --- Helpers ---
 
-fn read(name: &str) -> Option<String> {
-    std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).ok()
+/// All pages of the documentation.
+const PAGES: &[&str] = &[
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/benchmarks.md",
+    "docs/cluster.md",
+    "docs/commands.md",
+    "docs/scaling.md",
+    "docs/servers.md",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[track_caller]
+fn read(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 fn commands_page() -> String {
-    read("docs/commands.md").unwrap()
+    read("docs/commands.md")
+}
+
+/// Where the links of a page lead.
+fn links(page: &str) -> Vec<String> {
+    page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_string()).collect()
+}
+
+/// Whether a page has a heading that links call by this name.
+fn has_heading(page: &Path, name: &str) -> bool {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    text.lines().any(|line| line.starts_with('#') && anchor(line) == name)
 }
 
 /// The section of a command.

@@ -94,6 +94,60 @@ redis-cli SESSION.GET sess:4f1c
 test $(redis-cli --raw PEXPIRETIME sess:4f1c) -eq $(meta sess:4f1c deadline) && echo "and the key's TTL is the deadline"
 #> and the key's TTL is the deadline
 
+# --- Times that the session already has ---
+
+# Then it is a touch: an application may send its timeouts with every request. Those who watch the session are not
+# disturbed. (`watching sess:a COMMAND`: watches, has another client run the command, then goes on.)
+watching() { (echo "WATCH $1"; for i in {1..500}; do redis-cli CLIENT LIST | grep -q cmd=watch && break; sleep 0.01; done; \
+    redis-cli "${@:2}" >/dev/null; echo MULTI; echo PING; echo EXEC) | redis-cli; }
+redis-cli SESSION.SET sess:same USER alice EX 600 LIFETIME 86400
+#> (integer) 1
+watching sess:same SESSION.ADJUST sess:same 600
+#> OK
+#> OK
+#> QUEUED
+#> 1) PONG
+watching sess:same SESSION.ADJUST sess:same PX 600000 PLIFETIME 86400000
+#> OK
+#> OK
+#> QUEUED
+#> 1) PONG
+watching sess:same SESSION.ADJUST sess:same EX 600 LIFETIME 86401
+#> OK
+#> OK
+#> QUEUED
+#> (nil)
+
+# A fixed end is another kind of end than a lifetime, even where it is at the same moment.
+watching sess:same SESSION.ADJUST sess:same PXAT $(meta sess:same end)
+#> OK
+#> OK
+#> QUEUED
+#> (nil)
+meta sess:same lifetime
+#> none
+
+# Like any touch it is left out within the interval of the settings. A change is not.
+redis-cli CONFIG SET session.touch-interval-ms 60000
+#> OK
+redis-cli SESSION.SET sess:same EX 3600 NOLIFETIME
+#> (integer) 1
+accessed=$(meta sess:same accessed); sleep 0.01
+redis-cli SESSION.ADJUST sess:same EX 3600 NOLIFETIME
+#> (integer) 1
+test $(meta sess:same accessed) -eq $accessed && echo "left as it was"
+#> left as it was
+redis-cli SESSION.ADJUST sess:same EX 3601
+#> (integer) 1
+test $(meta sess:same accessed) -gt $accessed && echo "restarted"
+#> restarted
+redis-cli CONFIG SET session.touch-interval-ms 0
+#> OK
+redis-cli SESSION.DEL sess:same
+#> (integer) 1
+
+# --- Ends in the past ---
+
 # A shorter lifetime than the session's age, or an end in the past, ends it. The reply is 1: there was a session.
 redis-cli SESSION.SET sess:old USER alice
 #> (integer) 1
@@ -139,31 +193,31 @@ redis-cli SESSION.ADJUST
 redis-cli SESSION.ADJUST sess:4f1c
 #> (error) ERR wrong number of arguments for 'session.adjust' command
 redis-cli SESSION.ADJUST sess:4f1c 60 60
-#> (error) ERR syntax error
+#> (error) ERR syntax error at '60' (argument 2)
 redis-cli SESSION.ADJUST sess:4f1c 60 LIFETIME 60
-#> (error) ERR syntax error
+#> (error) ERR syntax error at '60' (argument 2)
 redis-cli SESSION.ADJUST sess:4f1c EX 60 PX 60000
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PX' (argument 4)
 redis-cli SESSION.ADJUST sess:4f1c EX 60 PERSIST
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PERSIST' (argument 4)
 redis-cli SESSION.ADJUST sess:4f1c EX 60 EX 60
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EX' (argument 4)
 redis-cli SESSION.ADJUST sess:4f1c LIFETIME 60 EXAT 4102444800
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EXAT' (argument 4)
 redis-cli SESSION.ADJUST sess:4f1c LIFETIME 60 NOLIFETIME
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'NOLIFETIME' (argument 4)
 redis-cli SESSION.ADJUST sess:4f1c PERSIST EX
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EX' (argument 3)
 redis-cli SESSION.ADJUST sess:4f1c EX 60 KEEPTTL
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'KEEPTTL' (argument 4)
 redis-cli SESSION.ADJUST sess:4f1c soon
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'soon' (argument 2)
 redis-cli SESSION.ADJUST sess:4f1c EX
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EX' (argument 2)
 redis-cli SESSION.ADJUST sess:4f1c 1.5
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: 1.5
 redis-cli SESSION.ADJUST sess:4f1c EX 1.5
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: EX
 redis-cli SESSION.ADJUST sess:4f1c 0
 #> (error) ERR invalid expire time in 'session.adjust' command
 redis-cli SESSION.ADJUST sess:4f1c -1
@@ -173,7 +227,7 @@ redis-cli SESSION.ADJUST sess:4f1c 315360001
 redis-cli SESSION.ADJUST sess:4f1c 9223372036854775807
 #> (error) ERR invalid expire time in 'session.adjust' command
 redis-cli SESSION.ADJUST sess:4f1c 9223372036854775808
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: 9223372036854775808
 redis-cli SESSION.ADJUST sess:4f1c LIFETIME 0
 #> (error) ERR invalid expire time in 'session.adjust' command
 redis-cli SESSION.ADJUST sess:4f1c PXAT -1

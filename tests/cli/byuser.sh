@@ -99,6 +99,69 @@ redis-cli -3 SESSION.BYUSER alice WITHMETA FIELDS 1 agent LIMIT 0 1
 #>    10# "grace" => (nil)
 #>    11# "data" => 1# "agent" => "Firefox"
 
+# META: of the metadata only what is named, in that order. That is quicker to send and to read.
+redis-cli SESSION.BYUSER alice META 2 accessed idle LIMIT 0 1
+#> 1) 1) "key"
+#>    2) "sess:laptop"
+#>    3) "accessed"
+#>    4) (integer) ...
+#>    5) "idle"
+#>    6) (integer) 1800000
+redis-cli -3 SESSION.BYUSER alice META 1 version FIELDS 1 agent LIMIT 0 1
+#> 1) 1# "key" => "sess:laptop"
+#>    2# "version" => (integer) 1
+#>    3# "data" => 1# "agent" => "Firefox"
+
+# JSON: the data of each session as one object; with FIELDS, of those fields that it has.
+redis-cli SESSION.BYUSER alice JSON
+#> 1) 1) "key"
+#>    2) "sess:laptop"
+#>    3) "data"
+#>    4) "{\"ip\":\"203.0.113.7\",\"agent\":\"Firefox\"}"
+#> 2) 1) "key"
+#>    2) "sess:tablet"
+#>    3) "data"
+#>    4) "{\"ip\":\"192.0.2.44\"}"
+#> 3) 1) "key"
+#>    2) "sess:phone"
+#>    3) "data"
+#>    4) "{\"ip\":\"198.51.100.9\",\"agent\":\"Safari\",\"mails\":\"2\"}"
+redis-cli -3 SESSION.BYUSER alice META 1 idle JSON FIELDS 1 agent
+#> 1) 1# "key" => "sess:laptop"
+#>    2# "idle" => (integer) 1800000
+#>    3# "data" => "{\"agent\":\"Firefox\"}"
+#> 2) 1# "key" => "sess:tablet"
+#>    2# "idle" => (integer) 1800000
+#>    3# "data" => "{}"
+#> 3) 1# "key" => "sess:phone"
+#>    2# "idle" => (integer) 1800000
+#>    3# "data" => "{\"agent\":\"Safari\"}"
+
+# JSON has no text for bytes that are not UTF-8. One such session does not spoil the list: its data is nil. Where only
+# FIELDS are asked for, only those must be text.
+redis-cli --quoted-input SESSION.SET sess:e1 USER erin FIELDS 2 agent Edge photo '"\xff\xd8"'; sleep 0.01
+#> (integer) 1
+redis-cli SESSION.SET sess:e2 USER erin JSON '{"agent":"curl","tries":3}'
+#> (integer) 1
+redis-cli SESSION.BYUSER erin JSON
+#> 1) 1) "key"
+#>    2) "sess:e2"
+#>    3) "data"
+#>    4) "{\"agent\":\"curl\",\"tries\":3}"
+#> 2) 1) "key"
+#>    2) "sess:e1"
+#>    3) "data"
+#>    4) (nil)
+redis-cli SESSION.BYUSER erin JSON FIELDS 2 agent tries
+#> 1) 1) "key"
+#>    2) "sess:e2"
+#>    3) "data"
+#>    4) "{\"agent\":\"curl\",\"tries\":3}"
+#> 2) 1) "key"
+#>    2) "sess:e1"
+#>    3) "data"
+#>    4) "{\"agent\":\"Edge\"}"
+
 # LIMIT offset count: page by page. A negative count is all that are left, as with ZRANGEBYSCORE.
 redis-cli SESSION.BYUSER alice LIMIT 0 2
 #> 1) "sess:laptop"
@@ -122,6 +185,23 @@ redis-cli SESSION.BYUSER alice
 #> 1) "sess:laptop"
 #> 2) "sess:phone"
 #> 3) "sess:tablet"
+
+# --- A user with very many sessions ---
+
+# LIMIT opens only the sessions that it lists, so the page of "the ten used last" costs the same for a hundred thousand.
+# What was used last is exact at any time: here 40 sessions, the third and the seventh of which are touched.
+for i in {1..40}; do redis-cli SESSION.SET bot:$i USER robot >/dev/null; done; sleep 0.01
+redis-cli SESSION.TOUCH bot:3; sleep 0.01
+#> (integer) 1
+redis-cli SESSION.TOUCH bot:7; sleep 0.01
+#> (integer) 1
+redis-cli SESSION.BYUSER robot LIMIT 0 2
+#> 1) "bot:7"
+#> 2) "bot:3"
+redis-cli --raw SESSION.BYUSER robot LIMIT 2 -1 | wc -l | tr -d ' '
+#> 38
+redis-cli SESSION.REVOKE robot
+#> (integer) 40
 
 # --- It follows whatever happens to sessions ---
 
@@ -190,8 +270,6 @@ redis-cli --quoted-input SESSION.BYUSER '"al\x00ice"' FIELDS 1 '""'
 #>       2) "\xff\x00"
 redis-cli SESSION.BYUSER al
 #> 1) "sess:al"
-redis-cli SESSION.BYUSER ""
-#> (empty array)
 
 # Upper and lower case are different users.
 redis-cli SESSION.BYUSER AL
@@ -218,26 +296,34 @@ redis-cli --user reader --pass secret --no-auth-warning SESSION.BYUSER carol
 redis-cli SESSION.BYUSER
 #> (error) ERR wrong number of arguments for 'session.byuser' command
 redis-cli SESSION.BYUSER alice bob
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'bob' (argument 2)
 redis-cli SESSION.BYUSER alice WITHMETA WITHMETA
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'WITHMETA' (argument 3)
 redis-cli SESSION.BYUSER alice FIELDS 1 ip FIELDS 1 ip
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'FIELDS' (argument 5)
 redis-cli SESSION.BYUSER alice FIELDS 2 ip
 #> (error) ERR The `numfields` parameter must match the number of arguments
 redis-cli SESSION.BYUSER alice FIELDS 0
 #> (error) ERR Parameter `numfields` should be greater than 0
 redis-cli SESSION.BYUSER alice FIELDS ip
-#> (error) ERR value is not an integer or out of range
-redis-cli SESSION.BYUSER alice JSON
-#> (error) ERR syntax error
+#> (error) ERR value is not an integer or out of range: FIELDS
+redis-cli SESSION.BYUSER alice JSON JSON
+#> (error) ERR syntax error at 'JSON' (argument 3)
+redis-cli SESSION.BYUSER alice WITHMETA META 1 user
+#> (error) ERR syntax error at 'META' (argument 3)
+redis-cli SESSION.BYUSER alice META 1 age
+#> (error) ERR META knows no 'age'
+redis-cli SESSION.BYUSER alice META 0
+#> (error) ERR Parameter `numnames` should be greater than 0
 redis-cli SESSION.BYUSER alice LIMIT 1
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'LIMIT' (argument 2)
 redis-cli SESSION.BYUSER alice LIMIT 0 1 LIMIT 0 1
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'LIMIT' (argument 5)
 redis-cli SESSION.BYUSER alice LIMIT -1 1
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: LIMIT
 redis-cli SESSION.BYUSER alice LIMIT 0 all
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: LIMIT
+redis-cli SESSION.BYUSER ""
+#> (error) ERR user name is empty
 redis-cli SESSION.BYUSER $(printf 'u%.0s' {1..1025})
 #> (error) ERR user name is longer than 1024 bytes

@@ -36,13 +36,9 @@ redis-cli SESSION.SET sess:laptop NOUSER
 redis-cli SESSION.COUNT bob
 #> (integer) 1
 
-# Anonymous sessions belong to nobody, not to the user of the empty name.
+# Anonymous sessions belong to nobody; there is no user of the empty name.
 redis-cli SESSION.COUNT ""
-#> (integer) 0
-redis-cli SESSION.SET sess:empty USER ""
-#> (integer) 1
-redis-cli SESSION.COUNT ""
-#> (integer) 1
+#> (error) ERR user name is empty
 
 # Users belong to a database.
 redis-cli -n 1 SESSION.COUNT bob

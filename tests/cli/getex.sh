@@ -20,6 +20,13 @@ redis-cli SESSION.GETEX sess:4f1c FIELDS 2 cart nosuch
 #> 2) (nil)
 redis-cli SESSION.GETEX sess:4f1c JSON
 #> "{\"lang\":\"en\",\"cart\":\"17\"}"
+redis-cli SESSION.GETEX sess:4f1c JSON FIELDS 2 cart nosuch
+#> "{\"cart\":\"17\"}"
+redis-cli SESSION.GETEX sess:4f1c META 1 version JSON FIELDS 1 lang
+#> 1) "version"
+#> 2) (integer) 1
+#> 3) "data"
+#> 4) "{\"lang\":\"en\"}"
 redis-cli SESSION.GETEX sess:none
 #> (nil)
 redis-cli -3 SESSION.GETEX sess:none EX 60 WITHMETA FIELDS 1 lang
@@ -47,6 +54,9 @@ accessed=$(meta sess:4f1c accessed); sleep 0.01
 replied=$(redis-cli --raw SESSION.GETEX sess:4f1c WITHMETA | grep -x -A1 accessed | tail -n 1)
 test $replied -gt $accessed && echo "later"
 #> later
+replied=$(redis-cli --raw SESSION.GETEX sess:4f1c META 1 accessed FIELDS 1 lang | sed -n 2p)
+test $replied -eq $(meta sess:4f1c accessed) && echo "the same"
+#> the same
 redis-cli -3 SESSION.GETEX sess:4f1c WITHMETA FIELDS 1 cart
 #>  1# "user" => "alice"
 #>  2# "created" => (integer) ...
@@ -87,7 +97,16 @@ redis-cli SESSION.GETEX sess:busy
 test $(meta sess:busy accessed) -eq $accessed && echo "left as it was"
 #> left as it was
 
-# A new idle timeout is always written.
+# So an application may name its timeout on every request: where the session has it already, this is a touch like any
+# other, and left out like any other.
+redis-cli SESSION.GETEX sess:busy EX 3600 FIELDS 1 lang
+#> 1) "en"
+redis-cli SESSION.GETEX sess:busy PX 3600000 FIELDS 1 lang
+#> 1) "en"
+test $(meta sess:busy accessed) -eq $accessed && echo "left as it was"
+#> left as it was
+
+# Another idle timeout is always written.
 redis-cli SESSION.GETEX sess:busy EX 7200 FIELDS 1 lang
 #> 1) "en"
 meta sess:busy idle
@@ -113,25 +132,29 @@ sleep 0.01; before=$(redis-cli DEBUG DIGEST)
 redis-cli SESSION.GETEX
 #> (error) ERR wrong number of arguments for 'session.getex' command
 redis-cli SESSION.GETEX sess:4f1c lang
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'lang' (argument 2)
 redis-cli SESSION.GETEX sess:4f1c EX
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EX' (argument 2)
 redis-cli SESSION.GETEX sess:4f1c EX 10 PX 10000
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PX' (argument 4)
 redis-cli SESSION.GETEX sess:4f1c EX 10 PERSIST
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PERSIST' (argument 4)
 redis-cli SESSION.GETEX sess:4f1c EX 10 EX 10
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EX' (argument 4)
 redis-cli SESSION.GETEX sess:4f1c WITHMETA WITHMETA
-#> (error) ERR syntax error
-redis-cli SESSION.GETEX sess:4f1c JSON FIELDS 1 lang
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'WITHMETA' (argument 3)
+redis-cli SESSION.GETEX sess:4f1c JSON JSON
+#> (error) ERR syntax error at 'JSON' (argument 3)
+redis-cli SESSION.GETEX sess:4f1c META 1 user WITHMETA
+#> (error) ERR syntax error at 'WITHMETA' (argument 5)
+redis-cli SESSION.GETEX sess:4f1c META 1 age
+#> (error) ERR META knows no 'age'
 
 # The absolute end is for ADJUST and SET.
 redis-cli SESSION.GETEX sess:4f1c LIFETIME 10
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'LIFETIME' (argument 2)
 redis-cli SESSION.GETEX sess:4f1c EXAT 4102444800
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EXAT' (argument 2)
 redis-cli SESSION.GETEX sess:4f1c EX 0
 #> (error) ERR invalid expire time in 'session.getex' command
 redis-cli SESSION.GETEX sess:4f1c PX -1
@@ -139,7 +162,7 @@ redis-cli SESSION.GETEX sess:4f1c PX -1
 redis-cli SESSION.GETEX sess:4f1c EX 9223372036854775807
 #> (error) ERR invalid expire time in 'session.getex' command
 redis-cli SESSION.GETEX sess:4f1c EX soon
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: EX
 redis-cli SESSION.GETEX sess:4f1c FIELDS 2 lang
 #> (error) ERR The `numfields` parameter must match the number of arguments
 redis-cli SESSION.GETEX sess:4f1c FIELDS 0

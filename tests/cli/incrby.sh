@@ -97,29 +97,29 @@ sleep 0.01; before=$(redis-cli DEBUG DIGEST)
 redis-cli SESSION.INCRBY sess:e n
 #> (error) ERR wrong number of arguments for 'session.incrby' command
 redis-cli SESSION.INCRBY sess:e n 1 1
-#> (error) ERR syntax error
+#> (error) ERR syntax error at '1' (argument 4)
 redis-cli SESSION.INCRBY sess:e n one
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: one
 redis-cli SESSION.INCRBY sess:e n 1.5
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: 1.5
 redis-cli SESSION.INCRBY sess:e n 9223372036854775808
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: 9223372036854775808
 redis-cli SESSION.INCRBY sess:e n 1 EX 10
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EX' (argument 4)
 redis-cli SESSION.INCRBY sess:e n 1 KEEPTTL KEEPTTL
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'KEEPTTL' (argument 5)
 redis-cli SESSION.INCRBY sess:e n 1 IFVERSION 1 IFVERSION 2
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'IFVERSION' (argument 6)
 redis-cli SESSION.INCRBY sess:e n 1 IFVERSION
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'IFVERSION' (argument 4)
 
 # What is not an integer in its plain form cannot be counted, and a sum past 64 bits is refused.
-for field in text empty float blank zeros plus bin true big; do redis-cli SESSION.INCRBY sess:e $field 1; done | sort | uniq -c | tr -s ' '
+for field in text empty float blank zeros plus bin true big; do redis-cli SESSION.INCRBY sess:e $field 1; done | cut -d : -f 1 | sort | uniq -c | tr -s ' '
 #>  9 (error) ERR value is not an integer or out of range
 redis-cli SESSION.INCRBY sess:far high 1
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR increment or decrement would overflow
 redis-cli SESSION.INCRBY sess:far low -1
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR increment or decrement would overflow
 
 # Limits of a session's size hold here too.
 redis-cli CONFIG SET session.max-fields $(meta sess:e fields) session.max-bytes $(meta sess:e bytes)

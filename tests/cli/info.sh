@@ -111,6 +111,21 @@ redis-cli --quoted-input SESSION.INFO '"\x00\xff"'
 #> 20) (integer) 3
 #> ...
 
+# What of it is needed with the data comes with SESSION.GET: META names it, one of them or several.
+redis-cli SESSION.GET sess:4f1c META 2 version user FIELDS 1 cart
+#> 1) "version"
+#> 2) (integer) 3
+#> 3) "user"
+#> 4) "bob"
+#> 5) "data"
+#> 6) 1) "17"
+
+# The server's INFO counts all sessions, those without a user as well.
+redis-cli INFO session | tr -d '\r' | grep -E '^session_(sessions|indexed_sessions|indexed_users)'
+#> session_sessions:3
+#> session_indexed_sessions:2
+#> session_indexed_users:2
+
 # The server's own words on a session key.
 redis-cli TYPE sess:4f1c
 #> sess-hash

@@ -55,6 +55,43 @@ redis-cli SESSION.SET sess:4f1c FIELDS 1 n 2
 redis-cli --raw SESSION.GET sess:4f1c JSON
 #> {"n":"2","b":"true"}
 
+# --- Beside raw values ---
+
+# What JSON has no text for goes raw beside it: FIELDS and JSON in one command, the same field not in both.
+redis-cli --quoted-input SESSION.SET sess:mixed USER ann FIELDS 1 avatar '"\x89PNG\xff"' JSON '"{\"name\":\"Ann\",\"age\":5}"'
+#> (integer) 1
+redis-cli SESSION.GET sess:mixed FIELDS 3 avatar name age
+#> 1) "\x89PNG\xff"
+#> 2) "Ann"
+#> 3) "5"
+redis-cli --quoted-input SESSION.ROTATE sess:mixed sess:mixed2 JSON '"{\"age\":6}"' FIELDS 1 avatar '"\xff"'
+#> (integer) 2
+redis-cli SESSION.GET sess:mixed2 FIELDS 3 avatar name age
+#> 1) "\xff"
+#> 2) "Ann"
+#> 3) "6"
+KEY=$(redis-cli --raw SESSION.NEW FIELDS 1 zip 5 JSON '{"age":5}')
+redis-cli --raw SESSION.GET $KEY JSON FIELDS 1 zip
+#> {"zip":"5"}
+redis-cli --raw SESSION.GET $KEY JSON FIELDS 1 age
+#> {"age":5}
+
+# JSON FIELDS: an object of some fields. It tells the string "5" from the number 5, which the values alone do not, and it
+# needs no more than those to be text.
+redis-cli SESSION.SET sess:mixed2 FIELDS 1 zip 5
+#> (integer) 3
+redis-cli SESSION.GET sess:mixed2 FIELDS 2 age zip
+#> 1) "6"
+#> 2) "5"
+redis-cli --raw SESSION.GET sess:mixed2 JSON FIELDS 1 age
+#> {"age":6}
+redis-cli --raw SESSION.GET sess:mixed2 JSON FIELDS 1 zip
+#> {"zip":"5"}
+redis-cli --raw SESSION.GETEX sess:mixed2 JSON FIELDS 3 age nosuch age
+#> {"age":6}
+redis-cli SESSION.GET sess:mixed2 JSON
+#> (error) ERR field 'avatar' is not UTF-8 text, JSON cannot hold it
+
 # --- Kept as written ---
 
 # Numbers are not touched, however long or large they are.
@@ -125,11 +162,13 @@ redis-cli SESSION.SET sess:e JSON '{"a":1}'
 #> (integer) 1
 before=$(redis-cli DEBUG DIGEST)
 redis-cli SESSION.SET sess:e JSON
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'JSON' (argument 2)
 redis-cli SESSION.SET sess:e JSON '{"a":2}' JSON '{"a":3}'
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'JSON' (argument 4)
 redis-cli SESSION.SET sess:e JSON '{"a":2}' FIELDS 1 a 3
-#> (error) ERR syntax error
+#> (error) ERR field 'a' is in FIELDS and in JSON
+redis-cli SESSION.SET sess:e UNSET 1 a JSON '{"a":2}' FIELDS 1 b 3
+#> (error) ERR field 'a' is both set and unset
 
 # Only an object will do. The error says where the trouble is.
 redis-cli SESSION.SET sess:e JSON ''
@@ -178,6 +217,20 @@ redis-cli SESSION.SET sess:e JSON '{"half\ud83d":1}'
 #> (error) ERR invalid JSON: unexpected end of hex escape at line 1 column 13
 test "$(redis-cli DEBUG DIGEST)" = "$before" && echo "nothing has changed"
 #> nothing has changed
+
+# What cannot fit is refused as soon as that is seen: here at the third member, although the text after it is no JSON.
+redis-cli CONFIG SET session.max-fields 2
+#> OK
+redis-cli SESSION.SET sess:new JSON '{"a":1,"b":2,"c":3, and so on'
+#> (error) ERR session would have more than 2 fields (session.max-fields)
+redis-cli CONFIG SET session.max-fields 1024 session.max-bytes 10
+#> OK
+redis-cli SESSION.SET sess:new JSON '{"a":"0123456789", and so on'
+#> (error) ERR session would have more than 10 bytes (session.max-bytes)
+redis-cli SESSION.SET sess:new JSON '{"abcd": [ 1,  2 ]}'
+#> (integer) 1
+redis-cli CONFIG SET session.max-bytes 1048576
+#> OK
 
 # JSON cannot hold bytes that are not UTF-8, in a value or in a name; the error names the field. FIELDS reads them.
 redis-cli --quoted-input SESSION.SET sess:bin FIELDS 2 name Ann photo '"\xff\xd8"'

@@ -120,6 +120,39 @@ redis-cli SESSION.SET sess:l USER carol MAXSESSIONS 1 REJECT
 redis-cli -n 1 SESSION.SET sess:k USER alice MAXSESSIONS 1 REJECT
 #> (integer) 1
 
+# --- A user with very many sessions ---
+
+# However many there are, only those that end are looked at, and who they are is exact: here of 40 the one that began first,
+# then the one that was not used for longest (the third, since the second was).
+for i in {1..40}; do redis-cli SESSION.SET bot:$i USER robot >/dev/null; sleep 0.002; done
+redis-cli SESSION.SET bot:41 USER robot MAXSESSIONS 40 OLDEST; sleep 0.01
+#> (integer) 1
+redis-cli EXISTS bot:1
+#> (integer) 0
+redis-cli SESSION.TOUCH bot:2; sleep 0.01
+#> (integer) 1
+redis-cli SESSION.SET bot:42 USER robot MAXSESSIONS 40 LRU; sleep 0.01
+#> (integer) 1
+redis-cli EXISTS bot:2 bot:3
+#> (integer) 1
+redis-cli SESSION.SET bot:43 USER robot MAXSESSIONS 40 REJECT
+#> (error) SESSIONLIMIT the user has the maximum of 40 concurrent sessions
+
+# A session that has ended by itself takes no place, even if the server has not removed its key yet (in a script, time
+# enough for that: 20 ms, and PERSIST by hand, which does not bring it back).
+redis-cli EVAL "redis.call('SESSION.SET', KEYS[1], 'PX', 20); return redis.call('PERSIST', KEYS[1])" 1 bot:42
+#> (integer) 1
+for i in {1..500}; do test "$(redis-cli SESSION.COUNT robot)" = "(integer) 39" && echo "ended" && break; sleep 0.01; done
+#> ended
+redis-cli SESSION.SET bot:43 USER robot MAXSESSIONS 40 REJECT
+#> (integer) 1
+redis-cli SESSION.SET bot:43 MAXSESSIONS 5 LRU
+#> (integer) 1
+redis-cli SESSION.COUNT robot
+#> (integer) 5
+redis-cli SESSION.REVOKE robot
+#> (integer) 5
+
 # The same with SESSION.NEW and SESSION.ROTATE. A rotated session does not count against itself.
 redis-cli SESSION.NEW USER alice MAXSESSIONS 1 REJECT
 #> (error) SESSIONLIMIT the user has the maximum of 1 concurrent sessions
@@ -155,23 +188,23 @@ redis-cli EXISTS forum:1 shop:3
 
 before=$(redis-cli DEBUG DIGEST)
 redis-cli SESSION.SET sess:x USER alice MAXSESSIONS
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'MAXSESSIONS' (argument 4)
 redis-cli SESSION.SET sess:x USER alice MAXSESSIONS 1
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'MAXSESSIONS' (argument 4)
 redis-cli SESSION.SET sess:x USER alice MAXSESSIONS 1 NEWEST
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'NEWEST' (argument 6)
 redis-cli SESSION.SET sess:x USER alice MAXSESSIONS OLDEST 1
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: MAXSESSIONS
 redis-cli SESSION.SET sess:x USER alice MAXSESSIONS 0 OLDEST
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: MAXSESSIONS
 redis-cli SESSION.SET sess:x USER alice MAXSESSIONS -1 OLDEST
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: MAXSESSIONS
 redis-cli SESSION.SET sess:x USER alice MAXSESSIONS 9223372036854775808 OLDEST
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: MAXSESSIONS
 redis-cli SESSION.SET sess:x USER alice MAXSESSIONS 1 OLDEST MAXSESSIONS 2 OLDEST
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'MAXSESSIONS' (argument 7)
 redis-cli SESSION.SET sess:x USER alice MAXSESSIONS 1 OLDEST LRU
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'LRU' (argument 7)
 
 # A write that is refused for another reason ends nobody either.
 redis-cli CONFIG SET session.max-bytes 5

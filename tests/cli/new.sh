@@ -32,6 +32,18 @@ redis-cli SESSION.GET $(redis-cli --raw SESSION.NEW JSON '{"name":"Ann","cart":{
 #> 3) "cart"
 #> 4) "{\"items\":3}"
 
+# And raw fields beside it, for what JSON has no text for.
+redis-cli --quoted-input --raw SESSION.NEW USER '"ann"' FIELDS 1 photo '"\xff\xd8"' JSON '"{\"name\":\"Ann\"}"' | grep -c -- -
+#> 1
+redis-cli SESSION.BYUSER ann FIELDS 2 photo name
+#> 1) 1) "key"
+#>    2) "..."
+#>    3) "data"
+#>    4) 1) "photo"
+#>       2) "\xff\xd8"
+#>       3) "name"
+#>       4) "Ann"
+
 # One field of a session's metadata, for what follows: `meta $KEY idle`.
 meta() { redis-cli --raw SESSION.INFO "$1" | grep -x -A1 "$2" | tail -n 1 | sed 's/^$/none/'; }
 
@@ -107,33 +119,37 @@ redis-cli --user web --pass secret --no-auth-warning SESSION.NEW PREFIX other:
 
 before=$(redis-cli DEBUG DIGEST)
 redis-cli SESSION.NEW sess:mine
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'sess:mine' (argument 1)
 redis-cli SESSION.NEW PREFIX
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PREFIX' (argument 1)
 redis-cli SESSION.NEW PREFIX a: PREFIX b:
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PREFIX' (argument 3)
 redis-cli SESSION.NEW USER alice USER bob
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'USER' (argument 3)
 redis-cli SESSION.NEW EX 10 PX 10
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PX' (argument 3)
 redis-cli SESSION.NEW LIFETIME 10 EXAT 4102444800
-#> (error) ERR syntax error
-redis-cli SESSION.NEW FIELDS 1 a 1 JSON '{}'
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EXAT' (argument 3)
+redis-cli SESSION.NEW FIELDS 1 a 1 FIELDS 1 b 2
+#> (error) ERR syntax error at 'FIELDS' (argument 5)
+redis-cli SESSION.NEW FIELDS 1 a 1 JSON '{"a":2}'
+#> (error) ERR field 'a' is in FIELDS and in JSON
+redis-cli SESSION.NEW USER ""
+#> (error) ERR user name is empty
 
 # What only makes sense for a session that is there is not an option of NEW.
 redis-cli SESSION.NEW NX
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'NX' (argument 1)
 redis-cli SESSION.NEW NOUSER
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'NOUSER' (argument 1)
 redis-cli SESSION.NEW KEEPTTL
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'KEEPTTL' (argument 1)
 redis-cli SESSION.NEW REPLACE
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'REPLACE' (argument 1)
 redis-cli SESSION.NEW UNSET 1 a
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'UNSET' (argument 1)
 redis-cli SESSION.NEW IFVERSION 1
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'IFVERSION' (argument 1)
 
 redis-cli SESSION.NEW EX 0
 #> (error) ERR invalid expire time in 'session.new' command
@@ -142,7 +158,7 @@ redis-cli SESSION.NEW PX -1
 redis-cli SESSION.NEW LIFETIME 9223372036854775807
 #> (error) ERR invalid expire time in 'session.new' command
 redis-cli SESSION.NEW EX soon
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: EX
 redis-cli SESSION.NEW FIELDS 2 a 1
 #> (error) ERR The `numfields` parameter must match the number of arguments
 redis-cli SESSION.NEW FIELDS 0

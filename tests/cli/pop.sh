@@ -91,27 +91,27 @@ redis-cli SESSION.POP
 redis-cli SESSION.POP sess:e FIELDS 1
 #> (error) ERR wrong number of arguments for 'session.pop' command
 redis-cli SESSION.POP sess:e a b c
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'a' (argument 2)
 redis-cli SESSION.POP sess:e FIELDS 0 a
 #> (error) ERR Parameter `numfields` should be greater than 0
 redis-cli SESSION.POP sess:e FIELDS 2 a
 #> (error) ERR The `numfields` parameter must match the number of arguments
 redis-cli SESSION.POP sess:e FIELDS 1 a b
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'b' (argument 5)
 redis-cli SESSION.POP sess:e FIELDS a 1
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: FIELDS
 redis-cli SESSION.POP sess:e FIELDS 1 a FIELDS 1 a
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'FIELDS' (argument 5)
 redis-cli SESSION.POP sess:e KEEPTTL KEEPTTL FIELDS 1 a
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'KEEPTTL' (argument 3)
 redis-cli SESSION.POP sess:e IFVERSION 1 IFVERSION 1 FIELDS 1 a
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'IFVERSION' (argument 4)
 redis-cli SESSION.POP sess:e IFVERSION one FIELDS 1 a
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: IFVERSION
 redis-cli SESSION.POP sess:e WITHMETA FIELDS 1 a
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'WITHMETA' (argument 2)
 redis-cli SESSION.POP sess:e IFVERSION 1 KEEPTTL
-#> (error) ERR syntax error
+#> (error) ERR syntax error...
 redis-cli SESSION.POP plain FIELDS 1 a
 #> (error) WRONGTYPE Operation against a key holding the wrong kind of value
 test "$(redis-cli DEBUG DIGEST)" = "$before" && echo "nothing has changed"

@@ -66,6 +66,30 @@ redis-cli SESSION.GET sess:5
 #> 3) "ip"
 #> 4) "203.0.113.7"
 
+# REPLACE leaves the old fields behind, and goes on with those that are named. Who signs in as somebody else must not
+# inherit what the former user was allowed.
+redis-cli SESSION.SET sess:shared USER carol EX 600 FIELDS 2 cart 17 role admin
+#> (integer) 1
+redis-cli SESSION.ROTATE sess:shared sess:shared-2 REPLACE USER dave FIELDS 1 lang en JSON '{"visits":1}'
+#> (integer) 2
+redis-cli SESSION.GET sess:shared-2 FIELDS 4 cart role lang visits
+#> 1) (nil)
+#> 2) (nil)
+#> 3) "en"
+#> 4) "1"
+meta sess:shared-2 fields
+#> 2
+meta sess:shared-2 idle
+#> 600000
+redis-cli SESSION.ROTATE sess:shared-2 sess:shared-3 REPLACE
+#> (integer) 3
+redis-cli SESSION.GET sess:shared-3
+#> (empty array)
+redis-cli SESSION.BYUSER dave
+#> 1) "sess:shared-3"
+redis-cli SESSION.DEL sess:shared-3
+#> (integer) 1
+
 # Sign-out that keeps what the visitor had: a new id again, and nobody's.
 redis-cli SESSION.ROTATE sess:5 sess:6 NOUSER PERSIST NOLIFETIME
 #> (integer) 7
@@ -93,10 +117,10 @@ redis-cli EXISTS sess:7 sess:8
 # --- GRACE: for requests in flight ---
 
 # A page fetches ten things at once, with the old id. For half a minute they may still read: the old key stays, frozen
-# as it was before, with the old user and fields.
+# as it was before, with the old user and fields. GRACE counts seconds, as EX does, and PGRACE milliseconds, as PX does.
 redis-cli SESSION.SET sess:a EX 600 FIELDS 1 cart 17
 #> (integer) 1
-redis-cli SESSION.ROTATE sess:a sess:b USER alice FIELDS 1 ip 203.0.113.7 GRACE 30000
+redis-cli SESSION.ROTATE sess:a sess:b USER alice FIELDS 1 ip 203.0.113.7 GRACE 30
 #> (integer) 2
 redis-cli SESSION.GET sess:a
 #> 1) "cart"
@@ -127,6 +151,13 @@ test $(redis-cli --raw PEXPIRETIME sess:a) -eq $(meta sess:a grace) && echo "and
 #> and so is the key's TTL
 meta sess:b grace
 #> none
+redis-cli SESSION.GET sess:a META 2 grace version JSON FIELDS 1 cart
+#> 1) "grace"
+#> 2) (integer) ...
+#> 3) "version"
+#> 4) (integer) 1
+#> 5) "data"
+#> 6) "{\"cart\":\"17\"}"
 
 # Reading with GETEX does not prolong it, TOUCH passes over it, EXPIRE by hand does not help.
 before=$(redis-cli SESSION.INFO sess:a); sleep 0.01
@@ -168,7 +199,7 @@ redis-cli SESSION.GET sess:a
 #> (nil)
 
 # It is no session of the user: not in BYUSER, not in COUNT, and takes no place where there is a limit.
-redis-cli SESSION.ROTATE sess:b sess:c GRACE 30000
+redis-cli SESSION.ROTATE sess:b sess:c PGRACE 30000
 #> (integer) 3
 redis-cli SESSION.BYUSER alice
 #> 1) "sess:c"
@@ -188,7 +219,7 @@ redis-cli EXISTS sess:b sess:c
 # It ends by itself with the grace, even if EXPIRE said later.
 redis-cli SESSION.SET sess:a USER alice FIELDS 1 cart 17
 #> (integer) 1
-redis-cli SESSION.ROTATE sess:a sess:b GRACE 1000
+redis-cli SESSION.ROTATE sess:a sess:b GRACE 1
 #> (integer) 2
 redis-cli EXPIRE sess:a 1000
 #> (integer) 1
@@ -201,16 +232,114 @@ redis-cli SESSION.REVOKE alice EXCEPT 1 sess:b
 redis-cli SESSION.ADJUST sess:b EX 60
 #> (integer) 1
 deadline=$(meta sess:b deadline)
-redis-cli SESSION.ROTATE sess:b sess:a GRACE 300000
+redis-cli SESSION.ROTATE sess:b sess:a GRACE 300
 #> (integer) 3
 test $(meta sess:b deadline) -eq $deadline && echo "its old deadline"
 #> its old deadline
 
+# Or with the session that it was left for: who signs out within the grace is signed out under the old id as well.
+redis-cli SESSION.DEL sess:a
+#> (integer) 1
+redis-cli SESSION.GET sess:b
+#> (nil)
+redis-cli SESSION.SET sess:b2 FIELDS 1 cart 17
+#> (integer) 1
+redis-cli SESSION.ROTATE sess:b2 sess:c USER alice GRACE 300
+#> (integer) 2
+redis-cli SESSION.REVOKE alice
+#> (integer) 1
+redis-cli SESSION.GET sess:b2
+#> (nil)
+redis-cli SESSION.GETEX sess:b2 WITHMETA
+#> (nil)
+redis-cli SESSION.INFO sess:b2
+#> (nil)
+redis-cli SESSION.TOUCH sess:b2
+#> (integer) 0
+
+# Whatever ends it: the server's own commands, or that nobody used it any more.
+redis-cli SESSION.SET sess:b3
+#> (integer) 1
+redis-cli SESSION.ROTATE sess:b3 sess:c PX 50 GRACE 300
+#> (integer) 2
+for i in {1..500}; do test "$(redis-cli SESSION.GET sess:b3)" = "(nil)" && echo "gone" && break; sleep 0.01; done
+#> gone
+redis-cli SESSION.SET sess:b4
+#> (integer) 1
+redis-cli SESSION.ROTATE sess:b4 sess:c GRACE 300
+#> (integer) 2
+redis-cli DEL sess:c
+#> (integer) 1
+redis-cli SESSION.GET sess:b4
+#> (nil)
+
+# The rotation that left it, sent once more after all, does not bring the session back, nor does a late write.
+redis-cli SESSION.ROTATE sess:b4 sess:c GRACE 300
+#> (error) SESSIONGONE the session was rotated, this is its frozen snapshot
+redis-cli SESSION.SET sess:b4 XX FIELDS 1 cart 18
+#> (nil)
+redis-cli EXISTS sess:c
+#> (integer) 0
+
+# --- The reply was lost ---
+
+# A connection breaks, and the client library sends the rotation again by itself. With a grace the second one finds its
+# own snapshot: the reply is the version that the session has now, and nothing changes.
+redis-cli SESSION.SET sess:r USER rita EX 600 FIELDS 1 cart 17
+#> (integer) 1
+redis-cli SESSION.ROTATE sess:r sess:s USER rita FIELDS 1 ip 203.0.113.7 GRACE 30
+#> (integer) 2
+sleep 0.01; before=$(redis-cli DEBUG DIGEST)
+redis-cli SESSION.ROTATE sess:r sess:s USER rita FIELDS 1 ip 203.0.113.7 GRACE 30
+#> (integer) 2
+test "$(redis-cli DEBUG DIGEST)" = "$before" && echo "nothing has changed"
+#> nothing has changed
+redis-cli SESSION.SET sess:s XX FIELDS 1 cart 18
+#> (integer) 3
+redis-cli SESSION.ROTATE sess:r sess:s USER rita FIELDS 1 ip 203.0.113.7 GRACE 30
+#> (integer) 3
+
+# Before any other check: that the new id is taken, by its own session, is not in the way, nor is a version that has passed,
+# nor a limit.
+redis-cli SESSION.SET sess:v USER vera
+#> (integer) 1
+redis-cli SESSION.SET sess:w USER vera
+#> (integer) 1
+redis-cli SESSION.ROTATE sess:w sess:x IFVERSION 1 MAXSESSIONS 1 OLDEST GRACE 30
+#> (integer) 2
+redis-cli SESSION.SET sess:y USER vera
+#> (integer) 1
+redis-cli SESSION.ROTATE sess:w sess:x IFVERSION 1 MAXSESSIONS 1 OLDEST GRACE 30
+#> (integer) 2
+redis-cli SESSION.COUNT vera
+#> (integer) 2
+redis-cli SESSION.REVOKE vera
+#> (integer) 3
+
+# With other arguments it is another rotation, of a session that has moved on.
+redis-cli SESSION.ROTATE sess:r sess:t USER rita FIELDS 1 ip 203.0.113.7 GRACE 30
+#> (error) SESSIONGONE the session was rotated, this is its frozen snapshot
+redis-cli SESSION.ROTATE sess:r sess:s USER rita FIELDS 1 ip 203.0.113.8 GRACE 30
+#> (error) SESSIONGONE the session was rotated, this is its frozen snapshot
+redis-cli SESSION.ROTATE sess:r sess:s USER rita FIELDS 1 ip 203.0.113.7 GRACE 31
+#> (error) SESSIONGONE the session was rotated, this is its frozen snapshot
+
+# Without a grace nothing is left that could tell: nil, as for a session that has ended.
+redis-cli SESSION.ROTATE sess:s sess:t
+#> (integer) 4
+redis-cli SESSION.ROTATE sess:s sess:t
+#> (nil)
+redis-cli SESSION.REVOKE rita
+#> (integer) ...
+
 # --- A limit of concurrent sessions ---
+
+redis-cli SESSION.SET sess:a USER alice
+#> (integer) 1
 
 # The session that gives up its id does not count against the one that it becomes.
 redis-cli SESSION.ROTATE sess:a sess:e MAXSESSIONS 1 REJECT
-#> (integer) 4
+#> (integer) 2
 redis-cli SESSION.SET sess:guest FIELDS 1 cart 3
 #> (integer) 1
 redis-cli SESSION.ROTATE sess:guest sess:f USER alice MAXSESSIONS 1 REJECT
@@ -246,8 +375,7 @@ redis-cli SESSION.SET sess:x USER bob FIELDS 1 a 1
 #> (integer) 1
 redis-cli SESSION.SET sess:y
 #> (integer) 1
-redis-cli DEL sess:b
-#> (integer) 1
+redis-cli DEL sess:a sess:b sess:b2 sess:b3 sess:b4 sess:r sess:s sess:w >/dev/null
 before=$(redis-cli DEBUG DIGEST)
 redis-cli SESSION.ROTATE
 #> (error) ERR wrong number of arguments for 'session.rotate' command
@@ -265,31 +393,33 @@ redis-cli SESSION.ROTATE plain sess:z
 #> (error) WRONGTYPE Operation against a key holding the wrong kind of value
 
 redis-cli SESSION.ROTATE sess:x sess:z WHATEVER
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'WHATEVER' (argument 3)
 redis-cli SESSION.ROTATE sess:x sess:z XX
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'XX' (argument 3)
 redis-cli SESSION.ROTATE sess:x sess:z KEEPTTL
-#> (error) ERR syntax error
-redis-cli SESSION.ROTATE sess:x sess:z REPLACE
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'KEEPTTL' (argument 3)
+redis-cli SESSION.ROTATE sess:x sess:z REPLACE REPLACE
+#> (error) ERR syntax error at 'REPLACE' (argument 4)
+redis-cli SESSION.ROTATE sess:x sess:z USER ""
+#> (error) ERR user name is empty
 redis-cli SESSION.ROTATE sess:x sess:z USER alice NOUSER
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'NOUSER' (argument 5)
 redis-cli SESSION.ROTATE sess:x sess:z GRACE 10 GRACE 10
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'GRACE' (argument 5)
 redis-cli SESSION.ROTATE sess:x sess:z IFVERSION 1 IFVERSION 1
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'IFVERSION' (argument 5)
 redis-cli SESSION.ROTATE sess:x sess:z EX 10 PX 10
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PX' (argument 5)
 redis-cli SESSION.ROTATE sess:x sess:z LIFETIME 10 EXAT 4102444800
-#> (error) ERR syntax error
-redis-cli SESSION.ROTATE sess:x sess:z FIELDS 1 a 2 JSON '{}'
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EXAT' (argument 5)
+redis-cli SESSION.ROTATE sess:x sess:z FIELDS 1 a 2 JSON '{"a":3}'
+#> (error) ERR field 'a' is in FIELDS and in JSON
 redis-cli SESSION.ROTATE sess:x sess:z UNSET 1 a FIELDS 1 a 2
 #> (error) ERR field 'a' is both set and unset
 redis-cli SESSION.ROTATE sess:x sess:z FIELDS 2 a 2
 #> (error) ERR The `numfields` parameter must match the number of arguments
 redis-cli SESSION.ROTATE sess:x sess:z IFVERSION one
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: IFVERSION
 redis-cli SESSION.ROTATE sess:x sess:z EX 0
 #> (error) ERR invalid expire time in 'session.rotate' command
 redis-cli SESSION.ROTATE sess:x sess:z LIFETIME -1
@@ -297,13 +427,19 @@ redis-cli SESSION.ROTATE sess:x sess:z LIFETIME -1
 
 # A grace is 1 ms to 5 minutes.
 redis-cli SESSION.ROTATE sess:x sess:z GRACE
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'GRACE' (argument 3)
 redis-cli SESSION.ROTATE sess:x sess:z GRACE 0
 #> (error) ERR invalid expire time in 'session.rotate' command
-redis-cli SESSION.ROTATE sess:x sess:z GRACE 300001
+redis-cli SESSION.ROTATE sess:x sess:z GRACE 301
 #> (error) ERR invalid expire time in 'session.rotate' command
+redis-cli SESSION.ROTATE sess:x sess:z PGRACE 0
+#> (error) ERR invalid expire time in 'session.rotate' command
+redis-cli SESSION.ROTATE sess:x sess:z PGRACE 300001
+#> (error) ERR invalid expire time in 'session.rotate' command
+redis-cli SESSION.ROTATE sess:x sess:z GRACE 10 PGRACE 10000
+#> (error) ERR syntax error at 'PGRACE' (argument 5)
 redis-cli SESSION.ROTATE sess:x sess:z GRACE long
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: GRACE
 
 redis-cli CONFIG SET session.max-fields 1 session.max-bytes 10
 #> OK

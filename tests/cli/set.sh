@@ -31,6 +31,14 @@ redis-cli SESSION.GET sess:4f1c
 #> 5) "order"
 #> 6) "1001"
 
+# FIELDS and JSON may stand beside each other: what JSON has no text for is written raw.
+redis-cli --quoted-input SESSION.SET sess:mixed FIELDS 1 photo '"\xff\xd8"' JSON '"{\"name\":\"Ann\",\"age\":5}"'
+#> (integer) 1
+redis-cli SESSION.GET sess:mixed FIELDS 3 photo name age
+#> 1) "\xff\xd8"
+#> 2) "Ann"
+#> 3) "5"
+
 # REPLACE drops the fields that are not named.
 redis-cli SESSION.SET sess:4f1c REPLACE FIELDS 1 lang de
 #> (integer) 4
@@ -319,10 +327,10 @@ redis-cli --quoted-input SESSION.BYUSER '"al\x00ice\xff"'
 redis-cli --quoted-input SESSION.COUNT '"al\x00"'
 #> (integer) 0
 
-# An empty key and an empty user are a key and a user like others.
-redis-cli SESSION.SET "" USER "" FIELDS 1 a 1
+# An empty key is a key like others.
+redis-cli SESSION.SET "" USER alice FIELDS 1 a 1
 #> (integer) 1
-redis-cli SESSION.BYUSER ""
+redis-cli SESSION.BYUSER alice
 #> 1) ""
 redis-cli SESSION.DEL ""
 #> (integer) 1
@@ -346,6 +354,8 @@ redis-cli -3 SESSION.SET sess:pic NX
 
 # --- Errors: nothing changes ---
 
+# A syntax error names what cannot stand there, and its place: arguments are counted from 1 after the command's name.
+
 redis-cli SET plain text
 #> OK
 redis-cli SESSION.SET sess:e USER alice FIELDS 1 a 1
@@ -355,51 +365,49 @@ before=$(redis-cli DEBUG DIGEST)
 redis-cli SESSION.SET
 #> (error) ERR wrong number of arguments for 'session.set' command
 redis-cli SESSION.SET sess:e WHATEVER
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'WHATEVER' (argument 2)
 redis-cli SESSION.SET sess:e FIELDS
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'FIELDS' (argument 2)
 redis-cli SESSION.SET sess:e USER
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'USER' (argument 2)
 
 # Conditions exclude each other, and so do the options that say the same thing differently.
 redis-cli SESSION.SET sess:e NX XX FIELDS 1 a 2
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'XX' (argument 3)
 redis-cli SESSION.SET sess:e XX IFVERSION 1 FIELDS 1 a 2
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'IFVERSION' (argument 3)
 redis-cli SESSION.SET sess:e NX IFVERSION 1 FIELDS 1 a 2
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'IFVERSION' (argument 3)
 redis-cli SESSION.SET sess:e USER bob NOUSER
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'NOUSER' (argument 4)
 redis-cli SESSION.SET sess:e EX 10 PX 10000
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PX' (argument 4)
 redis-cli SESSION.SET sess:e EX 10 PERSIST
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PERSIST' (argument 4)
 redis-cli SESSION.SET sess:e LIFETIME 10 PLIFETIME 10000
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PLIFETIME' (argument 4)
 redis-cli SESSION.SET sess:e LIFETIME 10 EXAT 4102444800
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EXAT' (argument 4)
 redis-cli SESSION.SET sess:e EXAT 4102444800 PXAT 4102444800000
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'PXAT' (argument 4)
 redis-cli SESSION.SET sess:e NOLIFETIME LIFETIME 10
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'LIFETIME' (argument 3)
 redis-cli SESSION.SET sess:e KEEPTTL KEEPTTL
-#> (error) ERR syntax error
-redis-cli SESSION.SET sess:e FIELDS 1 a 2 JSON '{"a":3}'
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'KEEPTTL' (argument 3)
 
 # An option may be given once.
 redis-cli SESSION.SET sess:e USER bob USER bob
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'USER' (argument 4)
 redis-cli SESSION.SET sess:e EX 10 EX 10
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EX' (argument 4)
 redis-cli SESSION.SET sess:e XX XX
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'XX' (argument 3)
 redis-cli SESSION.SET sess:e REPLACE REPLACE
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'REPLACE' (argument 3)
 redis-cli SESSION.SET sess:e FIELDS 1 a 2 FIELDS 1 b 2
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'FIELDS' (argument 6)
 redis-cli SESSION.SET sess:e UNSET 1 a UNSET 1 b
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'UNSET' (argument 5)
 
 # A field cannot be removed and set at once.
 redis-cli SESSION.SET sess:e UNSET 1 a FIELDS 1 a 2
@@ -407,13 +415,17 @@ redis-cli SESSION.SET sess:e UNSET 1 a FIELDS 1 a 2
 redis-cli SESSION.SET sess:e UNSET 1 a JSON '{"a":2}'
 #> (error) ERR field 'a' is both set and unset
 
+# Nor be set twice, by FIELDS and by JSON.
+redis-cli SESSION.SET sess:e FIELDS 2 b 2 a 2 JSON '{"c":3,"a":3}'
+#> (error) ERR field 'a' is in FIELDS and in JSON
+
 # Counts must be right. What is left over after too small a count is not an option.
 redis-cli SESSION.SET sess:e FIELDS 2 a 2
 #> (error) ERR The `numfields` parameter must match the number of arguments
 redis-cli SESSION.SET sess:e FIELDS 1 a
 #> (error) ERR The `numfields` parameter must match the number of arguments
 redis-cli SESSION.SET sess:e FIELDS 1 a 2 b 3
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'b' (argument 6)
 redis-cli SESSION.SET sess:e FIELDS 0
 #> (error) ERR Parameter `numfields` should be greater than 0
 redis-cli SESSION.SET sess:e FIELDS -1 a 2
@@ -421,7 +433,7 @@ redis-cli SESSION.SET sess:e FIELDS -1 a 2
 redis-cli SESSION.SET sess:e FIELDS 9223372036854775807 a 2
 #> (error) ERR The `numfields` parameter must match the number of arguments
 redis-cli SESSION.SET sess:e FIELDS one a 2
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: FIELDS
 redis-cli SESSION.SET sess:e UNSET 2 a
 #> (error) ERR The `numfields` parameter must match the number of arguments
 redis-cli SESSION.SET sess:e UNSET 0
@@ -437,9 +449,9 @@ redis-cli SESSION.SET sess:e EX 315360001
 redis-cli SESSION.SET sess:e EX 9223372036854775807
 #> (error) ERR invalid expire time in 'session.set' command
 redis-cli SESSION.SET sess:e EX 9223372036854775808
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: EX
 redis-cli SESSION.SET sess:e EX 1.5
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: EX
 redis-cli SESSION.SET sess:e LIFETIME 0
 #> (error) ERR invalid expire time in 'session.set' command
 redis-cli SESSION.SET sess:e PLIFETIME 315360000001
@@ -451,11 +463,13 @@ redis-cli SESSION.SET sess:e PXAT -5
 redis-cli SESSION.SET sess:e PXAT 9223372036854775807
 #> (error) ERR invalid expire time in 'session.set' command
 redis-cli SESSION.SET sess:e IFVERSION one
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: IFVERSION
 redis-cli SESSION.SET sess:e IFVERSION -1
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: IFVERSION
 
-# A user's name has at most 1024 bytes.
+# A user's name has 1 to 1024 bytes. (In an application, an empty one is a bug that would give strangers one account.)
+redis-cli SESSION.SET sess:e USER ""
+#> (error) ERR user name is empty
 redis-cli SESSION.SET sess:e USER $(printf 'u%.0s' {1..1025})
 #> (error) ERR user name is longer than 1024 bytes
 

@@ -12,7 +12,7 @@ redis-cli SESSION.SET $LAPTOP XX FIELDS 1 cart '[17]'
 # planted it. ROTATE gives the session a new id and makes it Ann's in one step. The page still loads pictures with the
 # old cookie, so the old id can be read for ten more seconds.
 SIGNED_IN=sess:$(random)
-redis-cli SESSION.ROTATE $LAPTOP $SIGNED_IN USER ann LIFETIME 43200 GRACE 10000
+redis-cli SESSION.ROTATE $LAPTOP $SIGNED_IN USER ann LIFETIME 43200 GRACE 10
 #> (integer) 3
 redis-cli SESSION.GET $SIGNED_IN
 #> 1) "ip"
@@ -21,6 +21,10 @@ redis-cli SESSION.GET $SIGNED_IN
 #> 4) "Firefox"
 #> 5) "cart"
 #> 6) "[17]"
+
+# The reply was lost on its way, and the client library sends the same once more: it learns that all is well.
+redis-cli SESSION.ROTATE $LAPTOP $SIGNED_IN USER ann LIFETIME 43200 GRACE 10
+#> (integer) 3
 
 # Under the old id there is no Ann to be found, and nothing can be written.
 redis-cli SESSION.GET $LAPTOP WITHMETA FIELDS 1 cart
@@ -66,6 +70,18 @@ redis-cli SESSION.ROTATE $SIGNED_IN $ADMIN IFVERSION 3 FIELDS 1 role admin
 #> (integer) 4
 redis-cli SESSION.GET $SIGNED_IN
 #> (nil)
+
+# A colleague borrows the laptop for a minute and signs in with his own name. A new id, his name, and nothing of hers: with
+# REPLACE he inherits neither her cart nor what she was allowed.
+COLLEAGUE=sess:$(random)
+redis-cli SESSION.ROTATE $ADMIN $COLLEAGUE REPLACE USER tom FIELDS 1 agent Firefox
+#> (integer) 5
+redis-cli SESSION.GET $COLLEAGUE
+#> 1) "agent"
+#> 2) "Firefox"
+ADMIN=sess:$(random)
+redis-cli SESSION.ROTATE $COLLEAGUE $ADMIN REPLACE USER ann FIELDS 1 agent Firefox
+#> (integer) 6
 
 # She signs out on the laptop. The phone stays.
 redis-cli SESSION.DEL $ADMIN

@@ -27,6 +27,13 @@ echo $(( $(meta sess:library end) - $(meta sess:library created) ))
 echo $(( $(meta sess:home end) - $(meta sess:home created) ))
 #> 7776000000
 
+# An application may send its timeouts with every request: that is a touch, as long as they are what the session has. (See
+# `session.touch-interval-ms` for touches that are left out.)
+redis-cli SESSION.GETEX sess:library EX 1800 FIELDS 1 agent
+#> 1) "Chrome"
+redis-cli SESSION.ADJUST sess:home EX 1209600 LIFETIME 7776000
+#> (integer) 1
+
 # She ticks the box later: the running session is changed, and nothing else of it.
 redis-cli SESSION.ADJUST sess:library EX 1209600 LIFETIME 7776000
 #> (integer) 1

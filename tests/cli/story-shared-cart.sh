@@ -27,9 +27,12 @@ redis-cli SESSION.GET sess:4f1c
 # --- The same field ---
 
 # Where both change the cart, the version tells. One tab reads it with the data.
-VERSION=$(redis-cli --raw SESSION.GET sess:4f1c WITHMETA FIELDS 1 cart | grep -x -A1 version | tail -n 1)
-echo $VERSION
-#> 3
+redis-cli SESSION.GET sess:4f1c META 1 version FIELDS 1 cart
+#> 1) "version"
+#> 2) (integer) 3
+#> 3) "data"
+#> 4) 1) "[17,18]"
+VERSION=3
 
 # The other tab is faster.
 redis-cli SESSION.SET sess:4f1c XX FIELDS 1 cart '[17,18,19]'
@@ -42,7 +45,7 @@ redis-cli SESSION.GET sess:4f1c FIELDS 1 cart
 #> 1) "[17,18,19]"
 
 # So it reads again, does its work again, and this time it goes through.
-VERSION=$(redis-cli --raw SESSION.GET sess:4f1c WITHMETA FIELDS 1 cart | grep -x -A1 version | tail -n 1)
+VERSION=$(redis-cli --raw SESSION.GET sess:4f1c META 1 version FIELDS 1 cart | sed -n 2p)
 redis-cli SESSION.SET sess:4f1c IFVERSION $VERSION FIELDS 1 cart '[17,18,19,20]'
 #> (integer) 5
 
@@ -56,8 +59,8 @@ redis-cli SESSION.SET sess:4f1c IFVERSION 5 FIELDS 1 cart '[17,18,19,20,21]'
 
 # As a function: read, add, write if the version is still the same, else once more.
 add() { local read version cart; while :; do \
-    read=$(redis-cli --raw SESSION.GET sess:4f1c WITHMETA FIELDS 1 cart); \
-    version=$(grep -x -A1 version <<<"$read" | tail -n 1); cart=$(tail -n 1 <<<"$read"); \
+    read=$(redis-cli --raw SESSION.GET sess:4f1c META 1 version FIELDS 1 cart); \
+    version=$(sed -n 2p <<<"$read"); cart=$(tail -n 1 <<<"$read"); \
     test "$(redis-cli SESSION.SET sess:4f1c IFVERSION $version FIELDS 1 cart "${cart%]},$1]")" = "(nil)" || break; done; }
 for item in {31..40}; do add $item & done; wait
 redis-cli --raw SESSION.GET sess:4f1c FIELDS 1 cart | tr -d '[]' | tr , '\n' | sort -n | xargs

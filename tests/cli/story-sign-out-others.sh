@@ -11,7 +11,7 @@ redis-cli SESSION.SET sess:bob USER bob
 
 # The session in use gets a new id first, for somebody may have copied the old one. Requests in flight may still read
 # under the old id for ten seconds.
-redis-cli SESSION.ROTATE sess:laptop sess:laptop-2 FIELDS 1 password-changed 1 GRACE 10000
+redis-cli SESSION.ROTATE sess:laptop sess:laptop-2 FIELDS 1 password-changed 1 GRACE 10
 #> (integer) 2
 
 # Then all the others end, in one step: no login in between can be missed, none is left half signed out. It counts the

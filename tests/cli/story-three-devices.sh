@@ -20,7 +20,7 @@ redis-cli -3 SESSION.BYUSER ann FIELDS 1 device
 #>    2# "data" => 1# "device" => "phone"
 #> 3) 1# "key" => "sess:tv"
 #>    2# "data" => 1# "device" => "television"
-redis-cli SESSION.DEL sess:tablet
+redis-cli SESSION.REVOKE ann ONLY 1 sess:tablet
 #> (integer) 1
 redis-cli SESSION.SET sess:laptop USER ann MAXSESSIONS 3 REJECT FIELDS 1 device laptop
 #> (integer) 1

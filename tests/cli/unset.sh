@@ -94,21 +94,21 @@ redis-cli SESSION.UNSET sess:e FIELDS -1 a
 redis-cli SESSION.UNSET sess:e FIELDS 2 a
 #> (error) ERR The `numfields` parameter must match the number of arguments
 redis-cli SESSION.UNSET sess:e FIELDS 1 a b
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'b' (argument 5)
 redis-cli SESSION.UNSET sess:e FIELDS a b
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: FIELDS
 redis-cli SESSION.UNSET sess:e FIELDS 1 a FIELDS 1 a
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'FIELDS' (argument 5)
 redis-cli SESSION.UNSET sess:e KEEPTTL KEEPTTL FIELDS 1 a
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'KEEPTTL' (argument 3)
 redis-cli SESSION.UNSET sess:e IFVERSION 1 IFVERSION 1 FIELDS 1 a
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'IFVERSION' (argument 4)
 redis-cli SESSION.UNSET sess:e IFVERSION one FIELDS 1 a
-#> (error) ERR value is not an integer or out of range
+#> (error) ERR value is not an integer or out of range: IFVERSION
 redis-cli SESSION.UNSET sess:e EX 10 FIELDS 1 a
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'EX' (argument 2)
 redis-cli SESSION.UNSET sess:e IFVERSION 1 KEEPTTL
-#> (error) ERR syntax error
+#> (error) ERR syntax error...
 redis-cli SESSION.UNSET plain FIELDS 1 a
 #> (error) WRONGTYPE Operation against a key holding the wrong kind of value
 test "$(redis-cli DEBUG DIGEST)" = "$before" && echo "nothing has changed"

@@ -108,9 +108,9 @@ redis-cli -3 SESSION.VERIFY
 
 # Errors.
 redis-cli SESSION.VERIFY ALL
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'ALL' (argument 1)
 redis-cli SESSION.VERIFY FIX FIX
-#> (error) ERR syntax error
+#> (error) ERR syntax error at 'FIX' (argument 2)
 
 # Only who may change the configuration may use it.
 redis-cli ACL SETUSER web on '>secret' '~*' +@all '-config'
