@@ -19,7 +19,7 @@ brand=redis
 server=$(command -v "${SESSION_SERVER:-$brand-server}") || { echo "there is no ${SESSION_SERVER:-$brand-server}" >&2; exit 1; }
 server=$(realpath --no-symlinks "$server")
 command -v tclsh >/dev/null || { echo "tclsh is missing: apt-get install tcl" >&2; exit 1; }
-version=$(sed -nE 's/.*(REDIS|VALKEY)_VERSION "(.*)"/\2/p' "$tree/src/version.h" | tail -n 1)
+version=$(sed -nE "s/.*${brand^^}_VERSION \"(.*)\"/\1/p" "$tree/src/version.h")
 "$server" --version | grep -q "v=$version " || echo "note: the tree is of $version, the server is $("$server" --version | cut -d ' ' -f 1-3)"
 
 work=$(mktemp -d)
@@ -49,8 +49,10 @@ failures() {
     (cd "$work" && timeout "${SUITE_SECONDS:-1200}" ./runtest --single "$file" --clients 1 --dont-clean --portcount 2000 \
         --baseport "${SUITE_PORT:-21111}" "$@") 2>&1 </dev/null | sed 's/\x1b\[[0-9;]*m//g' >"$log" || status=$?
     # A test's name ends where its file's begins; what follows differs from run to run.
-    sed -nE 's/^ *(\*\*\* )?\[(err|exception|timeout)\]: //p' "$log" | sed -E 's/ in tests\/.*//' | sort -u
-    [ "$status" -eq 0 ] || echo "(the run: status $status)"
+    {
+        sed -nE 's/^ *(\*\*\* )?\[(err|exception|timeout)\]: //p' "$log" | sed -E 's/ in tests\/.*//'
+        [ "$status" -eq 0 ] || echo "(the run: status $status)"
+    } | sort -u
     grep -c '^\[ok\]' "$log" >"$work/passed" || true
     cat "$work"/tests/tmp/*/stdout 2>/dev/null | grep -c "Module 'session' loaded" >"$work/loaded" || true
 }
