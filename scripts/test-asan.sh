@@ -2,9 +2,10 @@
 # Runs tests on servers that hold a build of the module with AddressSanitizer: scripts/test-asan.sh [test ...], the names of
 # files in tests/. Any report, a leak included, fails it, with the report on the screen.
 #
-# It needs a server whose allocator is a shared library, as all of Debian's are, so that the sanitizer's takes its place: then
-# what the server allocates for the module is watched like what the module allocates itself. And one that loads modules
-# without RTLD_DEEPBIND, which Valkey does from 8.1 on: not there. gcc brings the sanitizer's library.
+# It needs a server whose allocations the sanitizer can take over: then what the server allocates for the module is watched
+# like what the module allocates itself. Debian's Redis 7.0 is one. Later ones call their own allocator past it, and Valkey
+# loads modules with RTLD_DEEPBIND from 8.1 on; those are to be built, in a source tree, by `make MALLOC=libc`, and Valkey by
+# `make SANITIZER=address`. A module with a mistake is loaded first: where that is not seen, this fails. gcc brings the library.
 #
 #   SESSION_SERVER   the server, redis-server without it
 #   MODEL_OPS        how many random operations, 20,000 without it
@@ -48,8 +49,8 @@ unused_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0
 "$work/server" --port "$(unused_port)" --bind 127.0.0.1 --save '' --dir "$work" --loadmodule "$work/canary.so" \
     >"$work/canary.log" 2>&1 || true
 grep -qs 'ERROR: AddressSanitizer: heap-buffer-overflow' $(reports) || {
-    cat "$work/canary.log" >&2
-    echo "$server: the sanitizer does not see a mistake that is there" >&2
+    tail -n 5 "$work/canary.log" $(reports) >&2
+    echo "$server: the sanitizer cannot watch this server, see $0" >&2
     exit 1
 }
 rm $(reports)
