@@ -13,11 +13,11 @@ export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run cluster cluster-stop test test-servers soak bench bench-full test-clients lint install clean
+.PHONY: help setup build run cluster cluster-stop test test-servers test-asan server-suites fuzz soak bench bench-full test-clients lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## installs what is missing: redis-server, libclang, a C compiler
 	@scripts/setup.sh
@@ -42,6 +42,15 @@ test: build ## runs every test
 test-servers: build ## runs every test on a server of each other minor version, unpacked in build/servers
 	cargo build --locked --example meddler
 	scripts/test-servers.sh
+
+test-asan: setup ## runs tests on servers that hold a build with AddressSanitizer (about two minutes)
+	@scripts/test-asan.sh
+
+server-suites: build ## runs the server's own test suite, in a source TREE of it, with the module and without
+	@scripts/server-suites.sh $(or $(TREE),$(error TREE=<source tree of Redis or Valkey>)) $(FILES)
+
+fuzz: build ## looks for inputs that break it, guided by coverage, for ten minutes (FUZZ_SECONDS for another time)
+	@scripts/fuzz.sh
 
 soak: build ## a million random operations against the model (MODEL_OPS for another number)
 	MODEL_OPS=$${MODEL_OPS:-1000000} cargo test --locked --release --test model -- --nocapture
