@@ -13,7 +13,7 @@ export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run cluster cluster-stop test test-servers soak bench bench-full bench-instructions test-clients lint install clean
+.PHONY: help setup build run cluster cluster-stop test test-servers soak bench bench-full bench-servers bench-instructions test-clients lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -51,6 +51,10 @@ bench: build ## measures against what one would do instead, writes docs/benchmar
 bench-full: build ## the same, longer: more rounds, three million sessions
 	cargo build --release --locked --example floor
 	BENCH_ROUNDS=9 BENCH_SCALE=3000 cargo bench --locked --bench sessions
+
+bench-servers: build ## the same as bench on three servers: this one, the newest Redis and the newest Valkey
+	cargo build --release --locked --example floor
+	scripts/bench-servers.sh
 
 bench-instructions: setup ## counts the instructions of a call (needs valgrind); reports line by line stay in target/callgrind
 	@command -v valgrind >/dev/null || { echo "Please install valgrind" >&2; exit 1; }

@@ -179,7 +179,7 @@ fn against_the_floor(measured: &Measured, kind: Kind) -> Vec<Row> {
 fn crowded(measured: &Measured) -> Vec<Row> {
     let m = |name| measured.median(name);
     let whole = m("crowd whole");
-    let row = |work, name| micros(work, "BYUSER, the whole list of the same user", m(name), whole, 1.0 / 50.0);
+    let row = |work, name| micros(work, "BYUSER, the whole list", m(name), whole, 1.0 / 50.0);
     vec![
         row("BYUSER LIMIT 0 10 of 100,000", "crowd limit"),
         row("MAXSESSIONS 100000 LRU ends one", "crowd lru"),

@@ -48,6 +48,8 @@ pub fn main() {
         println!("{name}: source files of the module; what was inlined counts where it was written");
         print_top(&costs.files, *calls);
     }
+    // What would be written at the server's end, which is empty.
+    std::fs::remove_file(dir.join(server.pid().to_string())).ok();
     println!("\nLine by line: callgrind_annotate --auto=yes {}/<command>.out", dir.display());
 }
 

@@ -88,20 +88,22 @@ pub fn wide(s: &mut Server, m: &mut Measured, rounds: usize) -> Vec<Hostile> {
         ("1,024 fields of 20 bytes", contenders::many_fields(1024, 20), 1000),
         ("a value of 1 MiB", contenders::many_fields(1, 1024 * 1024 - 16), 100),
     ] {
-        let set = format!("SESSION.SET wide:1 FIELDS {}", fields.len() / 2);
+        let key = format!("fields:{}", fields.len() / 2);
+        let set = format!("SESSION.SET {key} FIELDS {}", fields.len() / 2);
         let mut note = |work, command: &dyn Fn(usize) -> Vec<String>| {
             let mut measured = Measured::default();
             in_turn(&mut measured, 0..times, &[contender("it", s.port, Work::Of(command))]);
             rows.push(Hostile { shape, work, micros: measured.median("it") });
         };
         note("SET", &|_| words(&set, &fields));
-        note("GET", &|_| words("SESSION.GET wide:1", &[]));
+        note("GET", &|_| words(&format!("SESSION.GET {key}"), &[]));
     }
     empty(s);
     rows
 }
 
-/// ADJUST of a session of 32 MiB, and of one of 100 bytes.
+/// ADJUST of a session of 32 MiB, and of one of 100 bytes: back and forth between a minute and twelve days, which take other
+/// numbers of bytes where numbers take as many as they need.
 fn adjust(s: &mut Server, m: &mut Measured, rounds: usize) {
     const MIB: usize = 1024 * 1024;
     let default = s.say("CONFIG GET session.max-bytes");
@@ -110,7 +112,9 @@ fn adjust(s: &mut Server, m: &mut Measured, rounds: usize) {
     for (key, bytes) in [("wide", 32 * MIB), ("narrow", 100)] {
         Work::Of(&|_| words(&format!("SESSION.SET {key} FIELDS 1 field"), &["v".repeat(bytes - 5)])).run(s.port, 1);
     }
-    let adjust = |key: &'static str| move |i: usize| words(&format!("SESSION.ADJUST {key} {}", 1000 + i), &[]);
+    let adjust = |key: &'static str| {
+        move |i: usize| words(&format!("SESSION.ADJUST {key} {}", if i.is_multiple_of(2) { 60 } else { 1_000_000 }), &[])
+    };
     let work = |n: usize, m: &mut Measured| {
         let (wide, narrow) = (adjust("wide"), adjust("narrow"));
         let wide = contender("adjust wide", s.port, Work::Of(&wide));

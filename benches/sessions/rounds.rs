@@ -109,7 +109,7 @@ fn list(s: &Server, bare: &Server, m: &mut Measured) {
 fn one_field(s: &mut Server, m: &mut Measured) {
     empty(s);
     Work::Set(Size::Ten).run(s.port, FEWER);
-    Work::Bare("hash:", Size::Ten).run(s.port, FEWER);
+    Work::Then(&[Work::Bare("hash:", Size::Ten), Work::Expire("PEXPIRE", "hash:")]).run(s.port, FEWER);
     for (name, theirs, value) in [("field", "hset field", "english"), ("same", "hset same", "deutsch")] {
         let set = |i: usize| words(&format!("SESSION.SET sess:{} FIELDS 1 lang {value}", uuid(i)), &[]);
         let hset = |i: usize| words(&format!("HSET hash:{} lang {value}", uuid(i)), &[]);
