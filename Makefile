@@ -59,6 +59,7 @@ bench-servers: build ## the same as bench on three servers: this one, the newest
 bench-instructions: setup ## counts the instructions of a call (needs valgrind); reports line by line stay in target/callgrind
 	@command -v valgrind >/dev/null || { echo "Please install valgrind" >&2; exit 1; }
 	CARGO_PROFILE_RELEASE_DEBUG=1 CARGO_PROFILE_RELEASE_STRIP=none cargo build --release --locked --target-dir target/symbols
+	cargo build --release --locked --example floor
 	VALGRIND_SERVER="$(SESSION_SERVER)" SESSION_SERVER=$(CURDIR)/scripts/bench-valgrind.sh \
 		SESSION_MODULE=$(CURDIR)/target/symbols/$(MODULE:target/%=%) cargo bench --locked --bench sessions -- instructions
 

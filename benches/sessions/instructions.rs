@@ -21,6 +21,9 @@ const TOP: usize = 10;
 const SESSIONS: Range<usize> = 0..3000;
 const USERS: Range<usize> = 0..1000;
 
+/// The configuration of servers without this module.
+const LINES: [&str; 2] = ["maxmemory 0", "hz 1"];
+
 /// What a command took, and the most instructions in the module that it is to take.
 struct Counted {
     name: &'static str,
@@ -30,6 +33,7 @@ struct Counted {
 }
 
 pub fn main() {
+    std::fs::remove_dir_all(reports()).ok();
     let mut server = Server::start(&["--maxmemory", "0", "--hz", "1"]);
     let (version, valkey) = server.version();
     let name = if valkey { "Valkey" } else { "Redis" };
@@ -42,20 +46,20 @@ pub fn main() {
         let met = target.map_or("–", |target| if module <= target { "yes" } else { "no" });
         println!("| {name} | {all} | {command} | {module} | {limit} | {met} |");
     }
+    print_against_the_floor(&table);
+    print_new_string(&server);
     for Counted { name, costs, calls, .. } in &table {
         println!("\n{name}: functions of the module, without what they call");
         print_top(&costs.functions, *calls);
         println!("{name}: source files of the module; what was inlined counts where it was written");
         print_top(&costs.files, *calls);
     }
-    // What would be written at the server's end, which is empty.
-    std::fs::remove_file(dir.join(server.pid().to_string())).ok();
     println!("\nLine by line: callgrind_annotate --auto=yes {}/<command>.out", dir.display());
 }
 
 /// The commands in an order in which each finds what it needs.
 fn count_all(server: &Server) -> Vec<Counted> {
-    let mut counter = Counter::new(server);
+    let counter = Counter::new(server);
     let mut table = Vec::new();
     let mut count = |name, target, work: Work<'_>, numbers| {
         let calls = Range::len(&numbers) as u64;
@@ -93,6 +97,41 @@ fn count_all(server: &Server) -> Vec<Counted> {
     table
 }
 
+/// What a command takes from when the server called the module until it returned, against a module that does nothing but
+/// make the server's own calls.
+fn print_against_the_floor(ours: &[Counted]) {
+    let server = super::floor_server(&LINES);
+    let counter = Counter::new(&server);
+    uncounted(&server, &[Work::Floor("FLOOR.SET", 1)], SESSIONS.end..SESSIONS.end * 2);
+    println!("\n| command | in the command | the floor's | ratio |\n|---|---|---|---|");
+    for (name, command, keys, numbers) in [
+        ("SET, new, USER, EX", "FLOOR.SET", 1, SESSIONS),
+        ("TOUCH", "FLOOR.TOUCH", 1, SESSIONS),
+        ("BYUSER of three", "FLOOR.BYUSER", 3, USERS),
+        ("REVOKE of three", "FLOOR.REVOKE", 3, USERS),
+    ] {
+        let floor = counter.count(command, &Work::Floor(command, keys), numbers).command();
+        let Some(Counted { costs, calls, .. }) = ours.iter().find(|counted| counted.name == name) else { continue };
+        let (ours, floor) = (costs.command() / calls, floor / calls);
+        println!("| {name} | {ours} | {floor} | {:.2} |", ours as f64 / floor as f64);
+    }
+}
+
+/// What a command that is none of ours takes because the module is loaded.
+fn print_new_string(with: &Server) {
+    let without = Server::with_conf(&LINES);
+    let set = |i: usize| words(&format!("SET str:{} value", uuid(i)), &[]);
+    let [with, without] = [with, &without].map(|server| {
+        uncounted(server, &[Work::Of(&set)], SESSIONS.end..SESSIONS.end * 2);
+        Counter::new(server).count("SET of a new string", &Work::Of(&set), SESSIONS).all / SESSIONS.len() as u64
+    });
+    let ratio = with as f64 / without as f64;
+    let met = if ratio <= 1.03 { "met" } else { "not met" };
+    println!(
+        "\nSET of a new string, in all: {with} with the module, {without} without: {ratio:.2} (target 1.03: {met})"
+    );
+}
+
 fn uncounted(server: &Server, works: &[Work<'_>], numbers: Range<usize>) {
     let mut connection = connect(server.port);
     works.iter().for_each(|work| work.pipelined(&mut connection, numbers.clone()));
@@ -107,15 +146,14 @@ fn reports() -> PathBuf {
 struct Counter {
     pid: String,
     port: u16,
-    reports: usize,
 }
 
 impl Counter {
     fn new(server: &Server) -> Self {
-        Counter { pid: server.pid().to_string(), port: server.port, reports: 0 }
+        Counter { pid: server.pid().to_string(), port: server.port }
     }
 
-    fn count(&mut self, name: &str, work: &Work<'_>, numbers: Range<usize>) -> Costs {
+    fn count(&self, name: &str, work: &Work<'_>, numbers: Range<usize>) -> Costs {
         let mut connection = connect(self.port);
         self.tell(&["instrumentation", "on"]);
         for start in numbers.clone().step_by(PIPELINE) {
@@ -123,8 +161,10 @@ impl Counter {
         }
         self.tell(&["instrumentation", "off"]);
         self.tell(&["dump", "counted"]);
-        self.reports += 1;
-        let written = reports().join(format!("{}.{}", self.pid, self.reports));
+        // Whatever a server wrote before has been renamed. The file without a number is for the server's end.
+        let mut numbered = (1..1000).map(|number| reports().join(format!("{}.{number}", self.pid)));
+        let written = numbered.find(|path| path.exists()).expect("what callgrind wrote");
+        std::fs::remove_file(reports().join(&self.pid)).ok();
         let kept = reports().join(name.to_lowercase().replace(", ", "-").replace(' ', "-") + ".out");
         std::fs::rename(&written, &kept).unwrap_or_else(|e| panic!("{}: {e}", written.display()));
         costs(&std::fs::read_to_string(kept).unwrap())
@@ -197,7 +237,7 @@ fn costs(report: &str) -> Costs {
 }
 
 fn is_module(object: &str) -> bool {
-    object.contains("redis_session")
+    object.contains("redis_session") || object.contains("libfloor")
 }
 
 /// A place in the source, and the cost there.

@@ -36,11 +36,23 @@ pub fn contender<'a>(name: &'static str, port: u16, work: Work<'a>) -> Contender
 /// Lets the contenders do their work for these numbers in turns of one pipeline, each time in the other order, so that a
 /// machine that slows down slows all of them; notes the server time that each took for one number.
 pub fn in_turn(measured: &mut Measured, numbers: Range<usize>, contenders: &[Contender<'_>]) {
+    take_turns(measured, numbers, PIPELINE, contenders);
+}
+
+/// The same, but each waits for the reply to one number before it sends the next, as the requests of a site come in.
+pub fn one_at_a_time(measured: &mut Measured, numbers: Range<usize>, contenders: &[Contender<'_>]) {
+    take_turns(measured, numbers, 1, contenders);
+}
+
+fn take_turns(measured: &mut Measured, numbers: Range<usize>, at_once: usize, contenders: &[Contender<'_>]) {
     let mut seats: Vec<_> = contenders.iter().map(|c| (c, connect(c.port), c.work.names(), 0.0)).collect();
     for start in numbers.clone().step_by(PIPELINE) {
         for (contender, connection, names, micros) in &mut seats {
             ask(connection, &["CONFIG", "RESETSTAT"]);
-            contender.work.pipelined(connection, start..(start + PIPELINE).min(numbers.end));
+            let end = (start + PIPELINE).min(numbers.end);
+            for first in (start..end).step_by(at_once) {
+                contender.work.pipelined(connection, first..(first + at_once).min(end));
+            }
             *micros += spent(connection, names);
         }
         seats.reverse();

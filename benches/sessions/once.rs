@@ -113,7 +113,9 @@ fn adjust(s: &mut Server, m: &mut Measured, rounds: usize) {
         Work::Of(&|_| words(&format!("SESSION.SET {key} FIELDS 1 field"), &["v".repeat(bytes - 5)])).run(s.port, 1);
     }
     let adjust = |key: &'static str| {
-        move |i: usize| words(&format!("SESSION.ADJUST {key} {}", if i.is_multiple_of(2) { 60 } else { 1_000_000 }), &[])
+        move |i: usize| {
+            words(&format!("SESSION.ADJUST {key} {}", if i.is_multiple_of(2) { 60 } else { 1_000_000 }), &[])
+        }
     };
     let work = |n: usize, m: &mut Measured| {
         let (wide, narrow) = (adjust("wide"), adjust("narrow"));

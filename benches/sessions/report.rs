@@ -167,7 +167,8 @@ which come out the same on a busy machine, are what `make bench-instructions` pr
 
 The *floor* is what a module takes that only makes the server's own calls which the command cannot do without \
 ([benches/sessions/floor.rs](../benches/sessions/floor.rs)): opening and closing keys, storing, expiry, replication, events, \
-access control, replies. In parentheses its ratio to theirs: where that is above the target, no module can meet it there.
+access control, replies. In parentheses its ratio to theirs: where that is above the target, no module can meet it there. \
+It has a server of its own and is held against ours while that has sessions alone; otherwise all contenders' keys are on one server.
 
 ";
 

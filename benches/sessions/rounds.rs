@@ -2,7 +2,7 @@
 
 use super::common::{self, Server};
 use super::contenders::{self, json, uuid, words, Size, Work};
-use super::measure::{contender, in_turn, Measured};
+use super::measure::{contender, in_turn, one_at_a_time, Measured};
 use super::N;
 
 /// Users of three sessions each.
@@ -13,15 +13,17 @@ const FEWER: usize = 30_000;
 
 const HMGET: Work<'_> = Work::Key("HMGET", "hash:", &["user", "created", "accessed", "idle"]);
 
-/// One round. The contenders' keys stand side by side: `hash:` ten fields with an index in `zhash:`, `six:` six fields,
-/// `lua:` what scripts make, `text:` strings.
+/// One round. After the floor the contenders' keys stand side by side: `hash:` ten fields with an index in `zhash:`, `six:`
+/// six fields, `lua:` what scripts make, `text:` strings.
 pub fn all(s: &mut Server, bare: &mut Server, m: &mut Measured) {
     empty(s);
     empty(bare);
-    begin(s, bare, m);
+    against_the_floor(s, bare, m);
+    empty(s);
+    begin(s, m);
     read(s, m);
-    slide(s, bare, m);
-    list(s, bare, m);
+    slide(s, m);
+    list(s, m);
     one_field(s, m);
     json_text(s, m);
     large(s, m);
@@ -44,14 +46,25 @@ pub fn empty(server: &mut Server) -> f64 {
     used(server)
 }
 
-fn begin(s: &Server, bare: &Server, m: &mut Measured) {
+/// Two servers, each with nothing but the keys of one of the two.
+fn against_the_floor(s: &Server, bare: &Server, m: &mut Measured) {
+    let mut pair = |n, (name, work), (floor, command, keys)| {
+        in_turn(m, 0..n, &[contender(name, s.port, work), contender(floor, bare.port, Work::Floor(command, keys))]);
+    };
+    pair(N, ("set alone", Work::Set(Size::Small)), ("floor set", "FLOOR.SET", 1));
+    pair(N, ("touch alone", Work::Touch), ("floor touch", "FLOOR.TOUCH", 1));
+    pair(USERS, ("byuser alone", Work::ByUser), ("floor byuser", "FLOOR.BYUSER", 3));
+    pair(USERS, ("byuser meta alone", Work::ByUserMeta), ("floor meta", "FLOOR.META", 3));
+    pair(USERS, ("revoke alone", Work::Revoke), ("floor revoke", "FLOOR.REVOKE", 3));
+}
+
+fn begin(s: &Server, m: &mut Measured) {
     let ten = [Work::Hash(Size::Small), Work::Expire("PEXPIRE", "hash:")];
     let work = [
         contender("set", s.port, Work::Set(Size::Small)),
         contender("hset ten", s.port, Work::Then(&ten)),
         contender("hset six", s.port, Work::Bare("six:", Size::Small)),
         contender("lua set", s.port, Work::Lua(contenders::LUA_SET, "lua:")),
-        contender("floor set", bare.port, Work::Floor("FLOOR.SET", 1)),
     ];
     in_turn(m, 0..N, &work);
     Work::Zadd.run(s.port, N);
@@ -65,12 +78,8 @@ fn read(s: &Server, m: &mut Measured) {
     in_turn(m, 0..N, &[contender("get json", s.port, Work::GetJson), contender("get string", s.port, get)]);
 }
 
-fn slide(s: &Server, bare: &Server, m: &mut Measured) {
-    let touch = [
-        contender("touch", s.port, Work::Touch),
-        contender("expire", s.port, Work::Expire("EXPIRE", "hash:")),
-        contender("floor touch", bare.port, Work::Floor("FLOOR.TOUCH", 1)),
-    ];
+fn slide(s: &Server, m: &mut Measured) {
+    let touch = [contender("touch", s.port, Work::Touch), contender("expire", s.port, Work::Expire("EXPIRE", "hash:"))];
     in_turn(m, 0..N, &touch);
     let three = [Work::Key("HGETALL", "six:", &[]), Work::Expire("PEXPIRE", "six:"), Work::Zadd];
     let getex = [
@@ -82,25 +91,17 @@ fn slide(s: &Server, bare: &Server, m: &mut Measured) {
 }
 
 /// The last of it ends the sessions.
-fn list(s: &Server, bare: &Server, m: &mut Measured) {
+fn list(s: &Server, m: &mut Measured) {
     let exists = Work::Key("EXISTS", "hash:", &[]);
     let (exists, hmget) = ([Work::Zrevrange, Work::Three(&exists)], [Work::Zrevrange, Work::Three(&HMGET)]);
-    let keys = [
-        contender("byuser", s.port, Work::ByUser),
-        contender("zset exists", s.port, Work::Then(&exists)),
-        contender("floor byuser", bare.port, Work::Floor("FLOOR.BYUSER", 3)),
-    ];
+    let keys = [contender("byuser", s.port, Work::ByUser), contender("zset exists", s.port, Work::Then(&exists))];
     in_turn(m, 0..USERS, &keys);
-    let meta = [
-        contender("byuser meta", s.port, Work::ByUserMeta),
-        contender("zset hmget", s.port, Work::Then(&hmget)),
-        contender("floor meta", bare.port, Work::Floor("FLOOR.META", 3)),
-    ];
+    let meta =
+        [contender("byuser meta", s.port, Work::ByUserMeta), contender("zset hmget", s.port, Work::Then(&hmget))];
     in_turn(m, 0..USERS, &meta);
     let end = [
         contender("revoke", s.port, Work::Revoke),
         contender("lua revoke", s.port, Work::Lua(contenders::LUA_REVOKE, "zhash:")),
-        contender("floor revoke", bare.port, Work::Floor("FLOOR.REVOKE", 3)),
     ];
     in_turn(m, 0..USERS, &end);
 }
@@ -116,6 +117,11 @@ fn one_field(s: &mut Server, m: &mut Measured) {
         let both = [Work::Of(&hset), Work::Expire("PEXPIRE", "hash:")];
         in_turn(m, 0..FEWER, &[contender(name, s.port, Work::Of(&set)), contender(theirs, s.port, Work::Then(&both))]);
     }
+    let set = |i: usize| words(&format!("SESSION.SET sess:{} FIELDS 1 lang fr", uuid(i)), &[]);
+    let hset = |i: usize| words(&format!("HSET hash:{} lang fr", uuid(i)), &[]);
+    let both = [Work::Of(&hset), Work::Expire("PEXPIRE", "hash:")];
+    let ours = contender("field waited", s.port, Work::Of(&set));
+    one_at_a_time(m, 0..FEWER / 3, &[ours, contender("hset waited", s.port, Work::Then(&both))]);
 }
 
 fn json_text(s: &mut Server, m: &mut Measured) {
@@ -143,14 +149,13 @@ fn large(s: &mut Server, m: &mut Measured) {
     in_turn(m, 0..N / 10, &[ours, contender("hgetall large", s.port, hgetall)]);
 }
 
-/// Strings that begin, on two servers that begin with them: how a process lies in memory makes more of a difference than
-/// what is looked for, and is another one each time.
+/// Strings that begin, on three pairs of servers that begin with them: how a process lies in memory makes more of a
+/// difference than what is looked for, and is another one each time.
 fn new_string(m: &mut Measured) {
-    let (with, without) = (Server::start(&["--maxmemory", "0"]), Server::with_conf(&["maxmemory 0"]));
     let set = |i: usize| words(&format!("SET str:{} value", uuid(i)), &[]);
-    in_turn(
-        m,
-        0..N,
-        &[contender("string", with.port, Work::Of(&set)), contender("string alone", without.port, Work::Of(&set))],
-    );
+    for _ in 0..3 {
+        let (with, without) = (Server::start(&["--maxmemory", "0"]), Server::with_conf(&["maxmemory 0"]));
+        let alone = contender("string alone", without.port, Work::Of(&set));
+        in_turn(m, 0..N / 2, &[contender("string", with.port, Work::Of(&set)), alone]);
+    }
 }
