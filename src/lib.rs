@@ -18,5 +18,6 @@ use redis_module::alloc::RedisAlloc as Allocator;
 #[cfg(test)]
 use std::alloc::System as Allocator;
 
+/// All that this module allocates is the server's to count and, where it is a value, to free.
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
