@@ -160,9 +160,9 @@ impl User<'_> {
         let (all, db) = (self.command, c_int::try_from(self.db).unwrap_or(-1));
         let mut argv: Vec<_> = (0..all.len()).filter_map(|i| all.get(i)).map(Name::raw).collect();
         let scratch = Scratch::take();
-        let mut allowing = sets.iter().filter(|set| scratch.allows(set, &mut argv, db)).peekable();
+        let allowing = sets.iter().filter(|set| scratch.allows(set, &mut argv, db));
         let mut keys: Vec<&[u8]> = Vec::new();
-        while let Some(set) = allowing.next() {
+        for set in allowing {
             if set.has_all_keys() {
                 return Scope::All;
             }
