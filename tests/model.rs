@@ -21,7 +21,7 @@ mod state;
 
 use common::{wait_until, Client, Server};
 use ops::{Command, Op, Read, Slot, BEGAN, USERS};
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use redis::{ConnectionLike as _, Value as Raw};
 use serde_json::value::RawValue;
 use state::{text, Bytes, Json, Model, Reply, Seen, Value};
@@ -310,7 +310,7 @@ impl World {
             seen.made = Some(key.clone());
         }
         if let Op::Set(_, set) | Op::New(_, set) | Op::Rotate(_, _, set, _) = op {
-            if set.cap.is_some() {
+            if set.cap.is_some() || matches!(op, Op::Rotate(..)) {
                 seen.there = Some(self.keys(db));
             }
         }
@@ -497,7 +497,13 @@ fn the_server_does_what_the_model_does() {
     let sequence = proptest::collection::vec(ops::op(), 1..=2 * LENGTH);
     let outcome =
         TestRunner::new(config).run(&sequence, |ops| world.borrow_mut().run(&ops).map_err(TestCaseError::fail));
-    if let Err(failure) = outcome {
-        panic!("{failure}\nlog: {}", world.borrow().primary.server.log());
+    match outcome {
+        Ok(()) => {}
+        Err(TestError::Fail(why, ops)) => {
+            let log = world.borrow().primary.server.log();
+            let ops: Vec<String> = ops.iter().map(Op::line).collect();
+            panic!("{}\nlog: {log}{why}\nafter these:\n{}", "-".repeat(40), ops.join("\n"));
+        }
+        Err(failure) => panic!("{failure}"),
     }
 }

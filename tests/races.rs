@@ -344,7 +344,6 @@ const TO_A_MISSING_KEY: &[(&str, &str)] = &[
     ("SESSION.UNSET old FIELDS 1 a", "0"),
     ("SESSION.POP old FIELDS 1 a", "nil"),
     ("SESSION.INCRBY old n 1", "nil"),
-    ("SESSION.ROTATE old other", "nil"),
     ("SESSION.DEL old", "0"),
     ("SESSION.REVOKE alice", "0"),
     ("SESSION.REVOKE alice ONLY 1 old", "0"),

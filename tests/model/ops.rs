@@ -616,6 +616,28 @@ fn push_read(out: &mut Vec<Bytes>, read: &Read) {
 }
 
 impl Op {
+    /// What it does, in one line.
+    pub fn line(&self) -> String {
+        let lines = |ops: &[Op]| ops.iter().map(Op::line).collect::<Vec<_>>().join("\n  ");
+        match (self, self.command(Some(&b"(payload)".to_vec()))) {
+            (Op::Many(ops), _) => format!("MANY\n  {}", lines(ops)),
+            (Op::Multi(ops), _) => format!("MULTI\n  {}", lines(ops)),
+            (Op::Script(ops), _) => format!("SCRIPT\n  {}", lines(ops)),
+            (Op::Ended(db, keys, then), _) => {
+                let keys: Vec<_> = keys.iter().map(|key| key.escape_ascii().to_string()).collect();
+                format!("{db}> EXPIRED {keys:?} AND THEN {}", then.line())
+            }
+            (_, None) => format!("{self:?}"),
+            (_, Some((db, words))) => {
+                let words = words.iter().map(|word| format!("{:.60}", word.escape_ascii().to_string()));
+                format!(
+                    "{db}> {}",
+                    words.map(|w| if w.is_empty() { "''".into() } else { w }).collect::<Vec<_>>().join(" ")
+                )
+            }
+        }
+    }
+
     /// The command to send; none where an operation is more than that.
     pub fn command(&self, payload: Option<&Bytes>) -> Option<Command> {
         let mut out;

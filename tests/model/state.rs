@@ -630,6 +630,16 @@ impl Model {
         now: i64,
         seen: &Seen,
     ) -> Done {
+        // What is over at newkey may go, or stay when the rotation comes to nothing.
+        let target = Slot { db: slot.db, key: to.clone() };
+        if seen.there.as_ref().is_some_and(|there| !there.contains(to)) {
+            self.sweep(&target);
+        }
+        // Even when its session is no more, a snapshot tells who rotates it again that it comes too late.
+        let left_behind = self.session(slot).is_some_and(|s| s.grace.is_some() && !s.dead);
+        if left_behind && self.is_over_at(slot) {
+            return Done::new(refused("SESSIONGONE"));
+        }
         self.sweep(slot);
         let s = match (self.state(slot), set.condition) {
             (State::Other, _) => return Done::new(refused(WRONGTYPE)),
@@ -644,7 +654,6 @@ impl Model {
             (State::Live(s), Condition::Version(v)) if s.version != v => return Done::new(Reply::Nil),
             (State::Live(s), _) => s,
         };
-        let target = Slot { db: slot.db, key: to.clone() };
         self.sweep(&target);
         if self.dbs[slot.db].contains_key(to) {
             return Done::new(refused("BUSYKEY"));
