@@ -18,5 +18,6 @@ use redis_module::alloc::RedisAlloc as Allocator;
 #[cfg(test)]
 use std::alloc::System as Allocator;
 
+/// What the module allocates counts as the server's memory.
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
