@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(payload effect json hostile)
+[ ${#targets[@]} -gt 0 ] || targets=(payload write json hostile)
 seed=${FUZZ_SEED:-$(($(date +%s%N) / 1000 % 2000000000 + 1))}
 seconds=$((${FUZZ_SECONDS:-600} / ${#targets[@]}))
 [ "$seconds" -gt 0 ] || { echo "FUZZ_SECONDS is less than a second a target" >&2; exit 1; } # 0 would be for ever

@@ -39,7 +39,8 @@ asan=log_path=$work/report:detect_leaks=1:detect_stack_use_after_return=1:alloca
 # What the tests start in the server's place. The shell that starts a wrapped server is watched, too, and has no leaks to report.
 cat >"$work/server" <<END
 #!/bin/sh
-export ASAN_OPTIONS=$asan LSAN_OPTIONS=suppressions=$work/suppressions:print_suppressions=0 LD_PRELOAD=$library
+export ASAN_OPTIONS=$asan LSAN_OPTIONS=suppressions=$work/suppressions:print_suppressions=0
+export LD_PRELOAD=$library\${LD_PRELOAD:+:\$LD_PRELOAD}
 exec $server "\$@"
 END
 chmod +x "$work/server"

@@ -3,14 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-/// All the Rust files in a folder of src/, with their text but for comments.
+/// All the Rust files in a folder of src/, with their text but for comments and their own tests, which stand last.
 fn files(folder: &str) -> Vec<(PathBuf, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
     let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
     let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
     assert!(folders.is_empty() && !files.is_empty(), "{folders:?}: only files are looked at");
-    let code =
-        |text: String| text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code = |text: String| {
+        let lines = text.lines().take_while(|line| !line.ends_with("mod tests {"));
+        lines.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    };
     files.into_iter().map(|file| (file.clone(), code(std::fs::read_to_string(&file).unwrap()))).collect()
 }
 

@@ -5,9 +5,10 @@
 pub mod session;
 
 use session::fields::Kind;
+use session::write::Change;
 use session::{Effect, Field, FieldsView, Session};
 
-/// A field, by itself.
+/// A field, by itself: name, value, whether it is JSON.
 pub type Plain = (Vec<u8>, Vec<u8>, bool);
 
 pub fn plain(fields: FieldsView<'_>) -> Vec<Plain> {
@@ -25,8 +26,9 @@ pub fn encoded(effect: &Effect<'_>) -> Vec<u8> {
     payload
 }
 
-/// The record of the session that an effect makes of another, as it is done on a primary and on a replica.
-pub fn applied(effect: &Effect<'_>, before: Session<'_>) -> Vec<u8> {
-    let fields = effect.merged(before.fields);
-    encoded(&Effect::snapshot(effect.after(before, fields.as_ref())))
+/// The record of the session that a change makes of another, or of none.
+pub fn applied(change: &Change<'_>, before: Option<Session<'_>>) -> Vec<u8> {
+    let before = before.unwrap_or_default();
+    let fields = change.fields_after(before.fields);
+    encoded(&Effect::whole(change.effect.after(before, Some(fields))))
 }

@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use redis_session_fuzz::session::write::Change;
 use redis_session_fuzz::session::{check_record, keeping_ttl, Effect, Session, UserChange};
 use redis_session_fuzz::{applied, encoded};
 
@@ -19,8 +20,14 @@ fuzz_target!(|payload: &[u8]| {
     let user = if let UserChange::Set(user) = effect.user { Some(user) } else { None };
     assert_eq!((session.user, Session::user_of(payload)), (user, user));
     assert_eq!(session.fields.iter().count(), session.fields.len());
-    assert_eq!(encoded(&Effect::snapshot(session)), payload, "a record that is read otherwise than decoded");
-    assert_eq!(applied(&effect, Session::default()), payload, "a record that replaces makes another");
+    assert_eq!(encoded(&Effect::whole(session)), payload, "a record that is read otherwise than decoded");
+    for before in [None, Some(session)] {
+        let change = Change::of(effect.clone(), before.as_ref());
+        assert_eq!(applied(&change, before), payload, "a record that replaces makes another");
+    }
+    let mut record = payload.to_vec();
+    Session::set_times(&mut record, session.times);
+    assert_eq!(record, payload, "the same times change a record");
     let kept = keeping_ttl(payload);
     let kept = Effect::decode(&kept).expect("what an AOF is rewritten to is a payload");
     assert!(kept.keep_ttl);
