@@ -4,7 +4,7 @@ use super::api::api;
 use super::call::Call;
 use super::call_reply::CallReply;
 use super::name::{Name, OwnedName};
-use super::rules::RuleSet;
+use super::rules::{RuleSet, Shape};
 use super::server;
 use redis_module::raw::{self, RedisModuleString, RedisModuleUser};
 use std::cell::OnceCell;
@@ -136,12 +136,11 @@ impl User<'_> {
             }
             OwnedName::adopt(rules)
         };
-        let sets = RuleSet::all(rules.name().bytes());
-        match &sets[..] {
-            [own] if own.is_by_database() => self.scope_of(&sets),
-            [own] if own.has_all_keys() => Scope::All,
-            [_] => Scope::Own,
-            sets => self.scope_of(sets),
+        let rules = rules.name().bytes();
+        match Shape::of(rules) {
+            Shape::AllKeys => Scope::All,
+            Shape::OneSet => Scope::Own,
+            Shape::Conditional => self.scope_of(&RuleSet::all(rules)),
         }
     }
 
@@ -150,9 +149,11 @@ impl User<'_> {
         let mut argv: Vec<_> = (0..self.call.arg_count()).filter_map(|i| self.call.arg(i)).map(Name::raw).collect();
         let db = c_int::try_from(self.call.db()).unwrap_or(-1);
         let scratch = Scratch::take();
-        let mut allowing = sets.iter().filter(|set| scratch.allows(set, &mut argv, db)).peekable();
         let mut keys: Vec<&[u8]> = Vec::new();
-        while let Some(set) = allowing.next() {
+        for set in sets {
+            if !scratch.allows(set, &mut argv, db) {
+                continue;
+            }
             if set.has_all_keys() {
                 return Scope::All;
             }

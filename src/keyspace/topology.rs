@@ -32,7 +32,7 @@ pub fn register_questions(ctx: *mut RedisModuleCtx) -> std::result::Result<(), S
     if server::runs_dry() {
         return Ok(());
     }
-    register::plain(ctx, ASK_READ, do_nothing, c"readonly fast admin no-monitor no-slowlog")?;
+    register::plain(ctx, ASK_READ, do_nothing, c"fast admin no-monitor no-slowlog")?;
     register::plain(ctx, ASK_WRITE, do_nothing, c"write fast admin no-monitor no-slowlog")
 }
 
