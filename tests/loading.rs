@@ -23,8 +23,18 @@ fn old_server() -> Option<PathBuf> {
 fn start_old(program: &Path, dir: &Path, options: &[&str]) -> (Child, u16) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command = Command::new(program);
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--logfile", "log", "--dir"]);
-    command.arg(dir).args(options).stdout(Stdio::null()).stderr(Stdio::null());
+    // It opens the log where it is when it reads of it.
+    command.arg("--dir").arg(dir).args([
+        "--port",
+        &port.to_string(),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--logfile",
+        "log",
+    ]);
+    command.args(options).stdout(Stdio::null()).stderr(Stdio::null());
     (command.spawn().unwrap(), port)
 }
 
