@@ -323,9 +323,11 @@ impl World {
         if now < before - 2 || now > after + 2 {
             return Err(format!("the time {now} is not from {before} to {after}"));
         }
+        let over_before = self.model.over(db);
         let done = self.model.apply(op, now, &seen);
         same("reply", &said, &done.reply)?;
         if let Some(there) = seen.there {
+            self.model.reconcile(db, over_before, &there, matches!(done.reply, Reply::Error(_)));
             let expected: BTreeSet<Bytes> = self.model.dbs[db].keys().cloned().collect();
             if there != expected {
                 return Err(format!("the keys\n  are      {there:?}\n  expected {expected:?}"));

@@ -399,6 +399,31 @@ impl Model {
         }
     }
 
+    /// The keys of a database that hold what is over.
+    pub fn over(&self, db: usize) -> Vec<(Bytes, Entry)> {
+        let is_over = |entry: &Entry| matches!(&entry.value, Value::Session(s) if self.is_over(db, s));
+        self.dbs[db]
+            .iter()
+            .filter(|(_, entry)| is_over(entry))
+            .map(|(key, entry)| (key.clone(), entry.clone()))
+            .collect()
+    }
+
+    /// Takes over which keys that hold what is over are still there. A command may end it where it only came upon it: at
+    /// the new key of a rotation, or on the way to the sessions that make room; one that is refused may leave it.
+    pub fn reconcile(&mut self, db: usize, over_before: Vec<(Bytes, Entry)>, there: &BTreeSet<Bytes>, refused: bool) {
+        for (key, _) in self.over(db) {
+            if !there.contains(&key) {
+                self.dbs[db].remove(&key);
+            }
+        }
+        for (key, entry) in over_before {
+            if refused && there.contains(&key) {
+                self.dbs[db].entry(key).or_insert(entry);
+            }
+        }
+    }
+
     /// Carries an operation out, at this time.
     pub fn apply(&mut self, op: &Op, now: i64, seen: &Seen) -> Done {
         if op.is_malformed() {
@@ -630,11 +655,6 @@ impl Model {
         now: i64,
         seen: &Seen,
     ) -> Done {
-        // What is over at newkey may go, or stay when the rotation comes to nothing.
-        let target = Slot { db: slot.db, key: to.clone() };
-        if seen.there.as_ref().is_some_and(|there| !there.contains(to)) {
-            self.sweep(&target);
-        }
         // Even when its session is no more, a snapshot tells who rotates it again that it comes too late.
         let left_behind = self.session(slot).is_some_and(|s| s.grace.is_some() && !s.dead);
         if left_behind && self.is_over_at(slot) {
@@ -654,6 +674,7 @@ impl Model {
             (State::Live(s), Condition::Version(v)) if s.version != v => return Done::new(Reply::Nil),
             (State::Live(s), _) => s,
         };
+        let target = Slot { db: slot.db, key: to.clone() };
         self.sweep(&target);
         if self.dbs[slot.db].contains_key(to) {
             return Done::new(refused("BUSYKEY"));
