@@ -67,6 +67,11 @@ impl<'c> Pending<'c> {
         self.ended.push((name, ending));
     }
 
+    /// Whether this command has ended the session of a key.
+    pub fn has_ended(&self, key: &[u8]) -> bool {
+        self.ended.iter().any(|(name, ending)| *ending == Ending::Command && name.bytes() == key)
+    }
+
     /// Publishes it all.
     pub fn publish(self, ctx: *mut RedisModuleCtx) {
         for (name, ending) in self.ended {
