@@ -13,11 +13,11 @@ export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run cluster cluster-stop test test-servers soak bench bench-full test-clients lint install clean
+.PHONY: help setup build run cluster cluster-stop test test-servers test-asan server-suites fuzz soak bench bench-full bench-servers bench-instructions test-clients lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## installs what is missing: redis-server, libclang, a C compiler
 	@scripts/setup.sh
@@ -43,16 +43,36 @@ test-servers: build ## runs every test on a server of each other minor version, 
 	cargo build --locked --example meddler
 	scripts/test-servers.sh
 
+test-asan: setup ## runs tests on servers that hold a build with AddressSanitizer (about two minutes)
+	@scripts/test-asan.sh
+
+server-suites: build ## runs the server's own test suite, in a source TREE of it, with the module and without
+	@scripts/server-suites.sh $(or $(TREE),$(error TREE=<source tree of Redis or Valkey>)) $(FILES)
+
+fuzz: build ## looks for inputs that break it, guided by coverage, for ten minutes (FUZZ_SECONDS for another time)
+	@scripts/fuzz.sh
+
 soak: build ## a million random operations against the model (MODEL_OPS for another number)
 	MODEL_OPS=$${MODEL_OPS:-1000000} cargo test --locked --release --test model -- --nocapture
 
-bench: build ## measures against what one would do instead, writes docs/benchmarks.md (about three minutes)
+bench: build ## measures against what one would do instead, writes docs/benchmarks.md (about two minutes)
 	cargo build --release --locked --example floor
 	cargo bench --locked --bench sessions
 
 bench-full: build ## the same, longer: more rounds, three million sessions
 	cargo build --release --locked --example floor
 	BENCH_ROUNDS=9 BENCH_SCALE=3000 cargo bench --locked --bench sessions
+
+bench-servers: build ## the same as bench on three servers: this one, the newest Redis and the newest Valkey
+	cargo build --release --locked --example floor
+	scripts/bench-servers.sh
+
+bench-instructions: setup ## counts the instructions of a call (needs valgrind); reports line by line stay in target/callgrind
+	@command -v valgrind >/dev/null || { echo "Please install valgrind" >&2; exit 1; }
+	CARGO_PROFILE_RELEASE_DEBUG=1 CARGO_PROFILE_RELEASE_STRIP=none cargo build --release --locked --target-dir target/symbols
+	cargo build --release --locked --example floor
+	VALGRIND_SERVER="$(SESSION_SERVER)" SESSION_SERVER=$(CURDIR)/scripts/bench-valgrind.sh \
+		SESSION_MODULE=$(CURDIR)/target/symbols/$(MODULE:target/%=%) cargo bench --locked --bench sessions -- instructions
 
 test-clients: build ## runs the README's examples with redis-py and node-redis (needs pip and npm)
 	@scripts/test-clients.sh $(MODULE)

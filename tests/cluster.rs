@@ -4,8 +4,9 @@
 mod common;
 
 use common::cluster::Cluster;
-use common::wait_until;
+use common::{shown, wait_until, Server};
 use std::collections::HashSet;
+use std::net::TcpListener;
 
 /// Keys of as many primaries, three of each: `a{…}`, `b{…}`, `c{…}`.
 fn keys(cluster: &mut Cluster) -> Vec<[String; 3]> {
@@ -241,4 +242,61 @@ fn nothing_is_answered_or_changed_while_the_cluster_is_down() {
         s.says(command, "CLUSTERDOWN The cluster is down");
     }
     s.says("DBSIZE", "1");
+}
+
+/// A cluster of one node that serves all slots.
+fn one_node() -> Server {
+    let bus = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut s = Server::start(&["--cluster-enabled", "yes", "--cluster-port", &bus, "--slowlog-log-slower-than", "0"]);
+    s.says("CLUSTER ADDSLOTSRANGE 0 16383", "OK");
+    wait_until("the cluster", || s.say("CLUSTER INFO").contains("cluster_state:ok"));
+    s
+}
+
+/// Commands that ask the server about keys which are not in them.
+const ASKING: [&str; 7] = [
+    "SESSION.NEW PREFIX {tag} USER ann",
+    "SESSION.NEW USER ann",
+    "SESSION.SET a{tag} USER ann MAXSESSIONS 2 OLDEST",
+    "SESSION.BYUSER ann",
+    "SESSION.COUNT ann",
+    "EVAL return{redis.call('SESSION.COUNT','ann')} 0",
+    "SESSION.REVOKE ann",
+];
+
+#[test]
+fn what_the_module_asks_the_server_about_keys_is_not_seen() {
+    let mut s = one_node();
+    let mut monitor = s.client();
+    monitor.says("MONITOR", "OK");
+    s.says("CONFIG RESETSTAT", "OK");
+    for command in ASKING {
+        let said = s.say(command);
+        assert!(!said.starts_with("ERR"), "{command}: {said}");
+    }
+    s.says("ECHO last", "last");
+
+    // The key that a command has made may be named; no other command may be.
+    let shown_keys = |line: &str| line.to_uppercase().contains("\"MEMORY\"") || line.contains("\"SETRANGE\"");
+    loop {
+        let line = shown(&monitor.receive());
+        let command = line.split('"').nth(1).unwrap_or_default().to_uppercase();
+        let theirs =
+            ["CONFIG", "SESSION.NEW", "SESSION.SET", "SESSION.BYUSER", "SESSION.COUNT", "SESSION.REVOKE", "EVAL"];
+        let known = theirs.contains(&command.as_str()) || ["ECHO", "CLUSTER", "COMMAND"].contains(&command.as_str());
+        assert!(known && !shown_keys(&line), "{line}");
+        if command == "ECHO" {
+            break;
+        }
+    }
+    let stats = s.say("INFO commandstats");
+    for foreign in ["memory", "setrange", "session.info", "session.del", "session.get", "type", "exists"] {
+        assert!(!stats.contains(&format!("cmdstat_{foreign}")), "{stats}");
+    }
+    for (command, calls) in [("new", 2), ("set", 1), ("byuser", 1), ("count", 2), ("revoke", 1)] {
+        assert!(stats.contains(&format!("cmdstat_session.{command}:calls={calls},")), "{stats}");
+    }
+    let slow = s.say("SLOWLOG GET 100").to_uppercase();
+    assert!(!slow.contains("MEMORY") && !slow.contains("SETRANGE") && !slow.contains("_ASK"), "{slow}");
+    s.says("DBSIZE", "0");
 }

@@ -521,6 +521,7 @@ fn a_touch_within_the_interval_writes_and_sends_nothing_and_counts_as_live() {
     replica.sent(&mut s);
 
     s.says("CONFIG SET session.touch-interval-ms 0", "OK");
+    s.tick();
     replica.gets(&mut s, "SESSION.TOUCH a", &["SESSION.APPLY a …"]);
     assert_ne!(s.say("SESSION.INFO a"), before);
 }

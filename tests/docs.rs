@@ -283,10 +283,10 @@ fn anchor(heading: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// The commands of the module, in lower case.
+/// The commands of the module, in lower case, but for those that it calls itself (on 7.0).
 fn commands(server: &mut Server) -> Vec<String> {
     let list = server.send(&[b"COMMAND", b"LIST", b"FILTERBY", b"MODULE", b"session"]).unwrap();
-    texts(&list).into_iter().collect()
+    texts(&list).into_iter().filter(|name| !name.starts_with("session._")).collect()
 }
 
 const ARITY: usize = 1;

@@ -149,6 +149,7 @@ fn in_a_cluster_it_asks_no_command_of_keys_that_can_be_renamed() {
     s.says("SESSION.COUNT alice", "1");
     s.says("SESSION.REVOKE alice", "1");
 
+    drop(s);
     let gone = ["cluster-enabled yes", "rename-command CLUSTER \"\"", &bus, &loadmodule("")];
     let Err(log) = Server::try_start(Some(&gone), &[]) else { panic!("it was loaded") };
     assert!(log.contains("session: not loaded: rename-command has taken away CLUSTER"), "{log}");

@@ -44,6 +44,10 @@ impl Row {
         self.ours / self.theirs
     }
 
+    fn shown_ratio(&self) -> String {
+        ratio_text(self.ratio())
+    }
+
     fn met(&self) -> &'static str {
         match () {
             () if self.target.is_infinite() => "–",
@@ -62,18 +66,27 @@ impl Row {
     }
 }
 
+/// Two digits behind the point, and of small ratios as many as tell them apart; none of large ones.
+fn ratio_text(ratio: f64) -> String {
+    match ratio {
+        _ if ratio >= 100.0 => format!("{ratio:.0}"),
+        _ if ratio < 0.1 => format!("{ratio:.4}"),
+        _ => format!("{ratio:.2}"),
+    }
+}
+
 /// The comparisons as a Markdown table.
 pub fn table(rows: &[Row]) -> String {
     let mut out = String::from(
         "| work | held against | ours | theirs | ratio | target | target met | floor |\n|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
-        let target = if row.target.is_infinite() { "–".into() } else { format!("≤ {:.2}", row.target) };
+        let target = if row.target.is_infinite() { "–".into() } else { format!("≤ {}", ratio_text(row.target)) };
         let (ours, theirs) = (row.shown(row.ours), row.shown(row.theirs));
         let (work, against) = (row.work, row.against);
         let (met, floor) = (row.met(), row.shown_floor());
-        writeln!(out, "| {work} | {against} | {ours} | {theirs} | {:.2} | {target} | {met} | {floor} |", row.ratio())
-            .unwrap();
+        let ratio = row.shown_ratio();
+        writeln!(out, "| {work} | {against} | {ours} | {theirs} | {ratio} | {target} | {met} | {floor} |").unwrap();
     }
     out
 }
@@ -95,7 +108,7 @@ fn chart(rows: &[Row]) -> String {
     for (i, row) in rows.iter().enumerate() {
         let y = 30.0 + i as f64 * line;
         let colour = if row.met() == "yes" { "#3a7d44" } else { "#b5532a" };
-        let (label, ratio) = (format!("{} / {}", row.work, row.against), row.ratio());
+        let (label, ratio, shown) = (format!("{} / {}", row.work, row.against), row.ratio(), row.shown_ratio());
         writeln!(out, r#"<text x="{:.0}" y="{:.0}" text-anchor="end">{label}</text>"#, left - 8.0, y + 14.0).unwrap();
         writeln!(
             out,
@@ -104,8 +117,7 @@ fn chart(rows: &[Row]) -> String {
             x(ratio) - left
         )
         .unwrap();
-        writeln!(out, r#"<text x="{:.1}" y="{:.0}">{ratio:.2}</text>"#, x(ratio.max(row.target)) + 6.0, y + 14.0)
-            .unwrap();
+        writeln!(out, r#"<text x="{:.1}" y="{:.0}">{shown}</text>"#, x(ratio.max(row.target)) + 6.0, y + 14.0).unwrap();
         let mark = x(row.target);
         writeln!(
             out,
@@ -146,15 +158,17 @@ pub struct Run<'a> {
 const INTRO: &str = "# Benchmarks
 
 Written by `make bench`, a section for each server that it ran on (`SESSION_SERVER=… make bench` for another one). The \
-contenders take turns on the same server; medians. Times are the server's own for a call (`INFO commandstats`), the commands \
+contenders take turns of 500, pipelined; medians of the rounds. Times are the server's own (`INFO commandstats`), the commands \
 of a contender summed up; bytes are `used_memory` a session. Machines differ and are noisy: the ratios are what counts.
 
 A *small* session has six fields of 138 bytes in all, a *medium* one a further field of 200 bytes, a *large* one 40 fields of \
-8 kB. Keys are `sess:` and a UUID, three sessions are one user's, the idle timeout is 1800 s.
+8 kB. Keys are `sess:` and a UUID, three sessions are one user's, the idle timeout is 1800 s. The instructions of a call, \
+which come out the same on a busy machine, are what `make bench-instructions` prints.
 
 The *floor* is what a module takes that only makes the server's own calls which the command cannot do without \
 ([benches/sessions/floor.rs](../benches/sessions/floor.rs)): opening and closing keys, storing, expiry, replication, events, \
-access control, replies. In parentheses its ratio to theirs: where that is above the target, no module can meet it there.
+access control, replies. In parentheses its ratio to theirs: where that is above the target, no module can meet it there. \
+It has a server of its own and is held against ours while that has sessions alone; otherwise all contenders' keys are on one server.
 
 ";
 

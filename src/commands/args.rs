@@ -245,9 +245,12 @@ impl<'c> Args<'c> {
         }
     }
 
-    /// `ERR syntax error`, and where: at the option that is being taken.
+    /// `ERR syntax error`, and where: at the option that is being taken, or at the end, where one is missing.
     pub fn syntax_error(&self) -> Error {
-        syntax_error(self.all.get(self.option).map_or(&[], Name::bytes), self.option)
+        match self.all.get(self.option) {
+            Some(word) => syntax_error(word.bytes(), self.option),
+            None => Error::text("ERR syntax error at the end"),
+        }
     }
 
     fn not_an_integer(&self) -> Error {

@@ -158,7 +158,7 @@ pub static TABLE: &[Spec] = &[
     Spec {
         name: "session.revoke",
         summary: "Ends all sessions of a user, all but some, or some of them. Returns how many there were.",
-        complexity: "O(N) where N is the number of the user's sessions",
+        complexity: "O(N) where N is the number of the user's sessions; with ONLY, of the keys given",
         arity: -2,
         flags: "write",
         categories: "write slow",

@@ -4,7 +4,7 @@ use super::api::api;
 use super::call::{Arguments, Call};
 use super::call_reply::CallReply;
 use super::name::{Name, OwnedName};
-use super::rules::RuleSet;
+use super::rules::{RuleSet, Shape};
 use super::server;
 use redis_module::raw::{self, RedisModuleString, RedisModuleUser};
 use std::cell::OnceCell;
@@ -146,12 +146,11 @@ impl User<'_> {
             }
             OwnedName::adopt(rules)
         };
-        let sets = RuleSet::all(rules.name().bytes());
-        match &sets[..] {
-            [own] if own.is_by_database() => self.scope_of(&sets),
-            [own] if own.has_all_keys() => Scope::All,
-            [_] => Scope::Own,
-            sets => self.scope_of(sets),
+        let rules = rules.name().bytes();
+        match Shape::of(rules) {
+            Shape::AllKeys => Scope::All,
+            Shape::OneSet => Scope::Own,
+            Shape::Conditional => self.scope_of(&RuleSet::all(rules)),
         }
     }
 
@@ -160,9 +159,11 @@ impl User<'_> {
         let (all, db) = (self.command, c_int::try_from(self.db).unwrap_or(-1));
         let mut argv: Vec<_> = (0..all.len()).filter_map(|i| all.get(i)).map(Name::raw).collect();
         let scratch = Scratch::take();
-        let mut allowing = sets.iter().filter(|set| scratch.allows(set, &mut argv, db)).peekable();
         let mut keys: Vec<&[u8]> = Vec::new();
-        while let Some(set) = allowing.next() {
+        for set in sets {
+            if !scratch.allows(set, &mut argv, db) {
+                continue;
+            }
             if set.has_all_keys() {
                 return Scope::All;
             }

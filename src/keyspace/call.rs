@@ -112,30 +112,13 @@ impl<'c> Call<'c> {
 
     /// Opens a key to write to the session in it. One that has ended while its key stayed is ended first.
     pub fn write<'k>(&'k mut self, name: Name<'c>) -> Result<WriteKey<'k, 'c>> {
-        let key = self.write_with_snapshot(name)?;
-        let successor = match key.state() {
-            State::Frozen(session) => session.snapshot.map(|snapshot| snapshot.successor.to_vec()),
-            State::Missing | State::Live(_) => None,
-        };
-        let Some(successor) = successor else { return Ok(key) };
-        // A snapshot lives no longer than the session that it was left for. That is looked up while nothing is open to be
-        // written.
-        let call = key.close();
-        let goes_on = call.goes_on(&successor);
-        let mut key = WriteKey::open(call, name)?;
-        if !goes_on && key.session().is_some() {
-            key.end_past_deadline();
-        }
-        Ok(key)
+        WriteKey::open(self, name)?.without_what_is_over()
     }
 
     /// The same, but for a snapshot whose session is no more: that stays.
     pub fn write_with_snapshot<'k>(&'k mut self, name: Name<'c>) -> Result<WriteKey<'k, 'c>> {
-        let now = self.now();
         let mut key = WriteKey::open(self, name)?;
-        if key.session().is_some_and(|session| session.ended(now)) {
-            key.end_past_deadline();
-        }
+        key.end_past_deadline();
         Ok(key)
     }
 
@@ -154,7 +137,7 @@ impl<'c> Call<'c> {
 
     /// Whether the session of a snapshot goes on: whether there is one under its new key, or that is a snapshot, too, and
     /// the same holds of it.
-    fn goes_on(&self, successor: &[u8]) -> bool {
+    pub(super) fn goes_on(&self, successor: &[u8]) -> bool {
         /// How many further rotations are followed. More of them within a grace are no client that lost a reply.
         const HOPS: usize = 16;
         let mut next = successor.to_vec();

@@ -36,6 +36,13 @@ impl Drop for CallReply {
 }
 
 impl<'r> Part<'r> {
+    /// Whether it is an error.
+    pub fn is_error(self) -> bool {
+        // SAFETY: the reply lives for 'r, and with it its parts.
+        let kind = unsafe { api!(RedisModule_CallReplyType(self.raw.as_ptr())) };
+        kind == raw::REDISMODULE_REPLY_ERROR as i32
+    }
+
     /// The elements of an array; none of anything else.
     pub fn elements(self) -> impl Iterator<Item = Part<'r>> {
         (0..).map_while(move |i| self.element(i))

@@ -174,9 +174,21 @@ impl<'k, 'c> WriteKey<'k, 'c> {
         Ok(key)
     }
 
-    /// Closes it.
-    pub(super) fn close(self) -> &'k mut Call<'c> {
-        self.call
+    /// The same, after what has ended while its key stayed was ended.
+    pub(super) fn without_what_is_over(mut self) -> Result<Self> {
+        self.end_past_deadline();
+        let Some(snapshot) = self.session.and_then(|session| session.snapshot) else { return Ok(self) };
+        // A snapshot lives no longer than the session that it was left for. That is looked up while nothing is open to be
+        // written.
+        let (successor, name) = (snapshot.successor.to_vec(), self.name);
+        let WriteKey { call, handle, .. } = self;
+        drop(handle);
+        let goes_on = call.goes_on(&successor);
+        let mut key = WriteKey::open(call, name)?;
+        if !goes_on && key.session.is_some() {
+            key.end_as_over();
+        }
+        Ok(key)
     }
 
     /// Notes what is in it now.
@@ -331,6 +343,12 @@ impl<'k, 'c> WriteKey<'k, 'c> {
 
     /// Ends a session that is past its deadline while its key is still there.
     pub(super) fn end_past_deadline(&mut self) {
+        if self.session.is_some_and(|session| session.ended(self.call.now())) {
+            self.end_as_over();
+        }
+    }
+
+    fn end_as_over(&mut self) {
         info::count(Counter::Expired);
         self.end(Ending::Deadline);
     }

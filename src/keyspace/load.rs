@@ -8,6 +8,7 @@ use super::name::Name;
 use super::register;
 use super::report;
 use super::server;
+use super::topology;
 use crate::{commands, config};
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
 use redis_module::Context;
@@ -85,6 +86,7 @@ fn try_load(ctx: *mut RedisModuleCtx, args: &[String]) -> Result<(), String> {
     for spec in commands::TABLE {
         register::command(ctx, spec).map_err(|why| format!("{}: {why}", spec.name))?;
     }
+    topology::register_questions(ctx)?;
     if !report::register(ctx) {
         return Err("the section of INFO could not be registered".into());
     }

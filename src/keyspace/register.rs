@@ -7,7 +7,7 @@ use redis_module::commands::{
     RedisModuleCommandArg,
 };
 use redis_module::raw::{self, RedisModuleCtx};
-use std::ffi::{c_int, CString};
+use std::ffi::{c_int, CStr, CString};
 
 /// The category of all our commands.
 const CATEGORY: &str = "session";
@@ -203,6 +203,15 @@ pub fn command(ctx: *mut RedisModuleCtx, spec: &Spec) -> Result<(), String> {
         return Err("the server did not take the command's description".into());
     }
     Ok(())
+}
+
+/// Tells the server of a command of one key that only this module itself calls.
+pub fn plain(ctx: *mut RedisModuleCtx, name: &CStr, entry: Entry, flags: &CStr) -> Result<(), String> {
+    // SAFETY: the context is that of the module being loaded; the strings outlive the call.
+    match unsafe { api!(RedisModule_CreateCommand(ctx, name.as_ptr(), Some(entry), flags.as_ptr(), 1, 1, 1)) } {
+        OK => Ok(()),
+        _ => Err(format!("the server did not take the command {}", name.to_string_lossy())),
+    }
 }
 
 const OK: c_int = raw::REDISMODULE_OK as c_int;

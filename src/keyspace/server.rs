@@ -23,6 +23,9 @@ static AUDIT: AtomicI32 = AtomicI32::new(0);
 /// Whether a key is ended on replicas and in the AOF by UNLINK, because this server has no DEL.
 static UNLINKS: AtomicBool = AtomicBool::new(false);
 
+/// Whether this server can be asked if it would run a command (7.2).
+static RUNS_DRY: AtomicBool = AtomicBool::new(false);
+
 /// Refuses a server that lacks what this module cannot do without, and says what is needed. The first thing that loading
 /// does: nothing else of this module may be called on such a server.
 pub fn check_version(ctx: *mut raw::RedisModuleCtx) -> Result<(), String> {
@@ -46,7 +49,21 @@ pub fn detect(ctx: *mut raw::RedisModuleCtx) -> Result<(), String> {
     let hidden = raw::REDISMODULE_OPEN_KEY_ACCESS_EXPIRED | raw::REDISMODULE_OPEN_KEY_ACCESS_TRIMMED;
     PEEK.store(known & wanted as c_int, Relaxed);
     AUDIT.store(known & (wanted | hidden) as c_int, Relaxed);
+    RUNS_DRY.store(reads_flag_of_dry_runs(ctx), Relaxed);
     check_commands(ctx)
+}
+
+/// Whether the server knows the flag "D" of RM_Call, with which it replies to a command that is not there. One that does
+/// not know it replies nothing at all.
+fn reads_flag_of_dry_runs(ctx: *mut raw::RedisModuleCtx) -> bool {
+    // SAFETY: the context is that of the module being loaded; "D" takes no arguments, and a reply is ours.
+    let reply = unsafe { CallReply::adopt(api!(RedisModule_Call(ctx, c"session.nosuch".as_ptr(), c"D".as_ptr()))) };
+    reply.is_some()
+}
+
+/// See [`RUNS_DRY`].
+pub fn runs_dry() -> bool {
+    RUNS_DRY.load(Relaxed)
 }
 
 /// Looks for the server's commands that we send and ask: `rename-command` takes them away under their name. (It is carried

@@ -5,9 +5,12 @@ use super::call::Call;
 use super::call_reply::CallReply;
 use super::error::{Error, Result};
 use super::name::OwnedName;
+use super::register;
+use super::server;
 use crate::session::slot::{Node, Slots};
 use crate::session::Millis;
-use std::ffi::CStr;
+use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
+use std::ffi::{c_int, CStr};
 use std::io::{Error as OsError, ErrorKind};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +21,26 @@ pub enum Wanted {
     Read,
     /// To make it, or to end it.
     Write,
+}
+
+/// The commands that do nothing, see [`Call::would_run`].
+const ASK_READ: &CStr = c"session._ask-read";
+const ASK_WRITE: &CStr = c"session._ask-write";
+
+/// Tells the server of the commands by which it is asked about keys, where it needs them.
+pub fn register_questions(ctx: *mut RedisModuleCtx) -> std::result::Result<(), String> {
+    if server::runs_dry() {
+        return Ok(());
+    }
+    register::plain(ctx, ASK_READ, do_nothing, c"fast admin no-monitor no-slowlog")?;
+    register::plain(ctx, ASK_WRITE, do_nothing, c"write fast admin no-monitor no-slowlog")
+}
+
+/// What they do.
+unsafe extern "C" fn do_nothing(ctx: *mut RedisModuleCtx, _: *mut *mut RedisModuleString, _: c_int) -> c_int {
+    // SAFETY: the context is that of the running command.
+    unsafe { api!(RedisModule_ReplyWithNull(ctx)) };
+    raw::REDISMODULE_OK as c_int
 }
 
 /// For how long what the node said of its slots is not asked for again. (It is only a first guess: the server is asked
@@ -32,15 +55,7 @@ impl Call<'_> {
     /// on a replica without READONLY, nor on a key that is not there of a slot that is being given away. No key is open
     /// meanwhile.
     pub(super) fn serves(&self, key: &[u8], wanted: Wanted) -> Result<bool> {
-        // Commands that leave no trace: nothing is changed, no event comes of them, no hit or miss is counted.
-        let said = match wanted {
-            Wanted::Read => self.run(c"MEMORY", &[b"USAGE", key]),
-            Wanted::Write => self.run(c"SETRANGE", &[key, b"0", b""]),
-        };
-        let why = match said {
-            Ok(_) => return Ok(true),
-            Err(why) => why,
-        };
+        let Err(why) = self.would_run(key, wanted) else { return Ok(true) };
         match why.kind() {
             ErrorKind::PermissionDenied => Ok(false),
             ErrorKind::NetworkDown | ErrorKind::ReadOnlyFilesystem => {
@@ -99,6 +114,37 @@ impl Call<'_> {
             }
         }
         arriving
+    }
+
+    /// Asks the server to run a command of ours on a key, and has it stop before it does. (Ours are always there, for
+    /// `rename-command` cannot touch them.) Nothing of it can be seen: no key is touched, MONITOR, the slow log and the
+    /// statistics do not know of it. Servers before 7.2 cannot stop: for them there are two commands that do nothing, which
+    /// their statistics count under those names.
+    fn would_run(&self, key: &[u8], wanted: Wanted) -> std::result::Result<(), OsError> {
+        let dry = server::runs_dry();
+        let command = match wanted {
+            Wanted::Read if dry => c"SESSION.INFO",
+            Wanted::Write if dry => c"SESSION.DEL",
+            Wanted::Read => ASK_READ,
+            Wanted::Write => ASK_WRITE,
+        };
+        let (key, format) = (OwnedName::new(key), if dry { c"DEs" } else { c"Es" });
+        // SAFETY: the context is that of the running command; "s" takes a string, which lives for the call; a reply is
+        // ours.
+        unsafe {
+            // With "E" there is a reply to a command that would not run, and none to one that would have, but for "D".
+            let reply = api!(RedisModule_Call(self.ctx(), command.as_ptr(), format.as_ptr(), key.name().raw()));
+            let why = OsError::last_os_error();
+            let refused = match CallReply::adopt(reply) {
+                Some(reply) => reply.whole().is_error(),
+                None => !dry,
+            };
+            if refused {
+                Err(why)
+            } else {
+                Ok(())
+            }
+        }
     }
 
     /// What the server replies to one of its commands; where it would not run it, the error says why.

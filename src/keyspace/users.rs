@@ -53,17 +53,21 @@ impl<'c> Call<'c> {
         index::with(|index| index.keys(db, user, |key| self.name(key)))
     }
 
-    /// Opens a key to end the session of this user in it, or the snapshot of one; nothing if it holds none.
+    /// Opens a key to end the session of this user in it, or the snapshot of one; nothing if it holds none. What is not this
+    /// user's stays as it is, even past its deadline.
     pub fn write_session_of<'k>(&'k mut self, user: &[u8], name: Name<'c>) -> Option<WriteKey<'k, 'c>> {
         let db = self.db();
-        match self.write(name) {
-            Ok(key) if key.session().is_some_and(|session| session.user == Some(user)) => return Some(key),
+        let key = WriteKey::open(self, name);
+        match key.as_ref().map(|key| key.session().map(|session| session.user == Some(user))) {
+            Ok(Some(true)) => key.ok()?.without_what_is_over().ok().filter(|key| key.session().is_some()),
             // Nothing is seen. That is no proof: a replica hides a key whose expiry its primary may yet move.
-            Ok(key) if key.session().is_none() => {}
+            Ok(None) => None,
             // Something else is there: where the index said otherwise it was wrong, and is put right.
-            _ => index::with(|index| index.remove(db, user, name.bytes())),
+            Ok(Some(false)) | Err(_) => {
+                index::with(|index| index.remove(db, user, name.bytes()));
+                None
+            }
         }
-        None
     }
 
     /// Shows a page of the live sessions of a user that the caller may read, the latest access first, ties by key; in a

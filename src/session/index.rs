@@ -894,7 +894,7 @@ mod tests {
         ) {
             let mut index = Index::default();
             // One user in 500 is a crowd; of all sessions those whose number is divisible by ten stay.
-            let of = |n: u32| if n < users { (0, n.to_le_bytes()) } else { (usize::from(n % 2 == 0), 0u32.to_le_bytes()) };
+            let of = |n: u32| if n < users { (0, n.to_le_bytes()) } else { (usize::from(n.is_multiple_of(2)), 0u32.to_le_bytes()) };
             let all = users + crowd;
             (0..all).for_each(|n| { index.add(of(n).0, &of(n).1, &n.to_le_bytes(), None); });
             let (mut cursor, mut seen, mut steps) = (Cursor::default(), BTreeSet::new(), steps.into_iter());

@@ -37,14 +37,6 @@ pub struct Taken {
     pub size: usize,
 }
 
-#[cfg(test)]
-impl Taken {
-    /// The fields, of what [`parse_object`] appended.
-    pub fn fields(self, packed: &[u8]) -> FieldsView<'_> {
-        FieldsView::trusted(self.count as u64, packed)
-    }
-}
-
 /// Why an object was not taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refused {

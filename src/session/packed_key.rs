@@ -190,7 +190,7 @@ impl Prefixes {
 }
 
 /// A key taken apart, with the number that its prefix has; as it is where that has none.
-fn parse<'k>(key: &'k [u8], number: impl FnOnce(&[u8]) -> Option<u8>) -> PackedKey<&'k [u8]> {
+fn parse(key: &[u8], number: impl FnOnce(&[u8]) -> Option<u8>) -> PackedKey<&[u8]> {
     let packed = || {
         let (start, uuid) = key.split_at_checked(key.len().checked_sub(36)?)?;
         let uuid = parse_uuid(uuid)?;

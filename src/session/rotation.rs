@@ -34,6 +34,7 @@ pub enum NewKey {
 
 /// What a rotation comes to.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "made once a command, and never kept")]
 pub enum Rotated<'a> {
     /// There is no session, or it has another version: nothing happens.
     Unmet,

@@ -75,10 +75,10 @@ impl<'a> Reader<'a> {
         let (value, rest) = match self.0 {
             [first @ 0..0x80, rest @ ..] => (u64::from(*first), rest),
             [first, second @ 1..0x80, rest @ ..] => (u64::from(*second) << 7 | u64::from(first & 0x7f), rest),
-            // The library lets a tenth byte through whose bits are past the 64th: such an integer has another form.
+            // The library drops the bits of a tenth byte that are past the 64th, and such an integer has another form.
             long => decode::u64(long)
                 .ok()
-                .filter(|(value, rest)| rest.len().saturating_add(int_len(*value)) == long.len())?,
+                .filter(|(_, rest)| long.len().saturating_sub(rest.len()) < 10 || long.get(9) == Some(&1))?,
         };
         self.0 = rest;
         Some(value)
@@ -126,6 +126,10 @@ mod tests {
         assert_eq!(Reader::new(&[0x80, 0x00]).int(), None, "0 in two bytes");
         assert_eq!(Reader::new(&[0x80]).int(), None, "cut short");
         assert_eq!(Reader::new(&[0xff; 11]).int(), None, "past 64 bits");
+        for tenth in [2, 3, 7, 0x76, 0x7f] {
+            let bytes = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, tenth];
+            assert_eq!(Reader::new(&bytes).int(), None, "past 64 bits in the tenth byte: {tenth}");
+        }
     }
 
     #[test]

@@ -72,15 +72,18 @@ redis-cli --quoted-input SESSION.APPLY sess:x '"\x00\x00"'
 # A payload of a later version of the module is refused, not guessed at.
 redis-cli --quoted-input SESSION.APPLY sess:x '"\x02\x01\x00"'
 #> (error) ERR session payload of format 2, this module knows 1
+redis-cli --quoted-input SESSION.APPLY sess:x '"\x01\x00\x80"'
+#> (error) ERR session payload of a later version of this module (it has parts 0x8000)
 
-# A change to a session that is not there. (A whole session would need none.)
-redis-cli --quoted-input SESSION.APPLY sess:x '"\x01\x00\x00\x00\x00\x00\x00\x01"'
+# A change to a session that is not there. (A whole session would need none.) Format, parts, 23 bytes of times, version:
+times=$(printf '\\x00%.0s' {1..23}); whole="\"\x01\x20\x00$times\x01\""; change="\"\x01\x00\x00$times\x01\""
+redis-cli --quoted-input SESSION.APPLY sess:x "$change"
 #> (error) ERR no session that this effect could change
 
 # A key of another type.
 redis-cli SET plain text
 #> OK
-redis-cli --quoted-input SESSION.APPLY plain '"\x01\x01\x00\x00\x00\x00\x00\x01"'
+redis-cli --quoted-input SESSION.APPLY plain "$whole"
 #> (error) WRONGTYPE Operation against a key holding the wrong kind of value
 redis-cli DEL plain
 #> (integer) 1
@@ -88,11 +91,11 @@ redis-cli DEL plain
 # Only who may change the configuration may use it.
 redis-cli ACL SETUSER web on '>secret' '~*' +@all '-config'
 #> OK
-redis-cli --user web --pass secret --no-auth-warning --quoted-input SESSION.APPLY sess:x '"\x01\x01\x00\x00\x00\x00\x00\x01"'
+redis-cli --user web --pass secret --no-auth-warning --quoted-input SESSION.APPLY sess:x "$whole"
 #> (error) NOPERM session.apply is for users who may run 'config|set'
 test "$(redis-cli DEBUG DIGEST)" = "$before" && echo "nothing has changed"
 #> nothing has changed
-redis-cli --quoted-input SESSION.APPLY sess:x '"\x01\x01\x00\x00\x00\x00\x00\x01"'
+redis-cli --quoted-input SESSION.APPLY sess:x "$whole"
 #> OK
 redis-cli EXISTS sess:x
 #> (integer) 1

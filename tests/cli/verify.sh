@@ -73,7 +73,7 @@ redis-cli SWAPDB 0 3
 #> OK
 redis-cli SET sess:third "not a session any more"
 #> OK
-redis-cli SESSION.ROTATE sess:twin sess:new GRACE 30000
+redis-cli SESSION.ROTATE sess:twin sess:new GRACE 30
 #> (integer) 2
 redis-cli DEBUG RELOAD
 #> OK
