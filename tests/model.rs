@@ -438,7 +438,10 @@ fn check_entry(node: &mut Node, model: &Model, slot: &Slot, entry: &state::Entry
 
 fn check_all(node: &mut Node, model: &Model) -> Check {
     for (db, keys) in model.dbs.iter().enumerate() {
-        same("DBSIZE", &node.ask(db, &[b"DBSIZE"]), &Reply::Int(keys.len() as i64))?;
+        let there = node.ask(db, &[b"KEYS", b"*"]);
+        let expected: Vec<_> = keys.keys().map(|key| key.escape_ascii().to_string()).collect();
+        let what = format!("DBSIZE of {db}, where {there:?} are, and {expected:?} are expected");
+        same(&what, &node.ask(db, &[b"DBSIZE"]), &Reply::Int(keys.len() as i64))?;
         for (key, entry) in keys {
             check_entry(node, model, &Slot { db, key: key.clone() }, entry)?;
         }
