@@ -23,8 +23,7 @@ impl Handler for ByUser {
             }
         }
         let list = reply.list();
-        call.list_sessions(user, page.unwrap_or_default(), |key, session| {
-            list.count_one();
+        call.list_sessions(user, page.unwrap_or_default(), &list, |key, session| {
             if read.is_empty() {
                 reply.bulk(key);
             } else {

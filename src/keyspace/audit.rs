@@ -7,9 +7,11 @@ use super::guard::guard;
 use super::index;
 use super::key::{Handle, Look};
 use super::name::{Name, OwnedName};
+use super::value::Value;
 use crate::session::index::Cursor;
-use crate::session::{Session, Stamp};
+use crate::session::Session;
 use redis_module::raw::{RedisModuleCtx, RedisModuleKey, RedisModuleScanCursor, RedisModuleString};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::ptr;
@@ -29,12 +31,24 @@ pub struct Audit {
     pub fixed: usize,
 }
 
-/// A scan of a database under way.
-struct Scan<'a> {
+/// What a scan of a database does with the sessions that it comes by.
+trait Visitor {
+    /// A session of a user, in an open key.
+    fn visit(&mut self, name: Name<'_>, user: Option<&[u8]>, key: (&Handle, Value, &Session<'_>));
+}
+
+/// Holds every session against the index.
+struct Compare<'a> {
     db: usize,
     fix: bool,
     audit: &'a mut Audit,
 }
+
+/// Entries whose session was not found where the index says, of one database: key and user.
+type Doubtful = HashMap<Box<[u8]>, Box<[u8]>>;
+
+/// At most so many at a time.
+const MOST_DOUBTFUL: usize = 50_000;
 
 impl Call<'_> {
     /// Holds the index against every key of every database; `fix` mends it (in memory only). O(keys of the server).
@@ -42,7 +56,8 @@ impl Call<'_> {
         let mut audit = Audit::default();
         index::with(|index| index.settle());
         for db in 0.. {
-            if in_db(self.ctx(), db, || self.scan(Scan { db, fix, audit: &mut audit })).is_none() {
+            let compared = in_db(self.ctx(), db, || self.scan(&mut Compare { db, fix, audit: &mut audit }));
+            if compared.is_none() {
                 break;
             }
         }
@@ -51,38 +66,63 @@ impl Call<'_> {
         audit
     }
 
-    /// Looks at every key of the selected database.
-    fn scan(&self, mut scan: Scan<'_>) {
-        // SAFETY: the cursor is ours; the callback gets `scan` back, which outlives the scan.
+    /// Shows every session of the selected database.
+    fn scan(&self, mut visitor: &mut dyn Visitor) {
+        // SAFETY: the cursor is ours; the callback gets `visitor` back, which outlives the scan.
         unsafe {
             let cursor: *mut RedisModuleScanCursor = api!(RedisModule_ScanCursorCreate());
-            while api!(RedisModule_Scan(self.ctx(), cursor, Some(on_key), ptr::from_mut(&mut scan).cast())) != 0 {}
+            while api!(RedisModule_Scan(self.ctx(), cursor, Some(on_key), ptr::from_mut(&mut visitor).cast())) != 0 {}
             api!(RedisModule_ScanCursorDestroy(cursor));
         }
     }
 
-    /// Looks for the session of every entry. (A scan does not tell: the server leaves out keys of slots that are on their
-    /// way to this node.)
+    /// Looks for the session of every entry.
     fn check_entries(&self, audit: &mut Audit, fix: bool) {
         let (mut cursor, mut more) = (Cursor::default(), true);
+        let mut doubtful: BTreeMap<usize, Doubtful> = BTreeMap::new();
         while more {
             let mut entries = Vec::new();
             more = index::with(|index| {
-                index.walk(&mut cursor, |db, user, key, _| entries.push((db, user.to_vec(), OwnedName::new(key))))
+                index.walk(&mut cursor, |db, user, key, _| entries.push((db, Box::from(user), OwnedName::new(key))))
             });
             for (db, user, name) in entries {
-                let held = in_db(self.ctx(), db, || {
-                    let key = self.read(name.name(), Look::Audit);
-                    key.is_ok_and(|key| key.session().is_some_and(|session| session.user == Some(&user)))
-                });
-                if held != Some(true) {
-                    audit.stale = audit.stale.saturating_add(1);
-                    if fix {
-                        audit.fixed = audit.fixed.saturating_add(1);
-                        index::with(|index| index.remove(db, &user, name.name().bytes()));
-                    }
+                if !self.holds(db, &user, name.name()) {
+                    doubtful.entry(db).or_default().insert(name.name().bytes().into(), user);
                 }
             }
+            if !more || doubtful.values().map(HashMap::len).sum::<usize>() > MOST_DOUBTFUL {
+                self.give_up(std::mem::take(&mut doubtful), audit, fix);
+            }
+        }
+    }
+
+    /// Whether a key is seen to hold a session of this user.
+    fn holds(&self, db: usize, user: &[u8], name: Name<'_>) -> bool {
+        let held = in_db(self.ctx(), db, || {
+            let key = self.read(name, Look::Audit);
+            key.is_ok_and(|key| key.session().is_some_and(|session| session.user == Some(user)))
+        });
+        held == Some(true)
+    }
+
+    /// Counts entries as stale whose session no scan comes by. (It sees what opening hides: a key past its expiry that a
+    /// replica must keep. And opening sees what a scan leaves out: keys of slots that are on their way to this node.)
+    fn give_up(&self, doubtful: BTreeMap<usize, Doubtful>, audit: &mut Audit, fix: bool) {
+        for (db, mut entries) in doubtful {
+            in_db(self.ctx(), db, || self.scan(&mut entries));
+            audit.stale = audit.stale.saturating_add(entries.len());
+            if fix {
+                audit.fixed = audit.fixed.saturating_add(entries.len());
+                entries.iter().for_each(|(key, user)| index::with(|index| index.remove(db, user, key)));
+            }
+        }
+    }
+}
+
+impl Visitor for Doubtful {
+    fn visit(&mut self, name: Name<'_>, user: Option<&[u8]>, _: (&Handle, Value, &Session<'_>)) {
+        if self.get(name.bytes()).is_some_and(|noted| Some(&**noted) == user) {
+            self.remove(name.bytes());
         }
     }
 }
@@ -91,32 +131,36 @@ unsafe extern "C" fn on_key(
     ctx: *mut RedisModuleCtx,
     name: *mut RedisModuleString,
     key: *mut RedisModuleKey,
-    scan: *mut c_void,
+    visitor: *mut c_void,
 ) {
     guard((), || {
         // SAFETY: the server passes on what `scan` gave it.
-        let scan = unsafe { &mut *scan.cast::<Scan<'_>>() };
+        let visitor = unsafe { &mut **visitor.cast::<&mut dyn Visitor>() };
         // SAFETY: the server holds the name while it calls.
         let name = unsafe { Name::new(name) };
         if key.is_null() {
             // It could not hand the key over; we open it ourselves.
-            scan.look_at(name, &Handle::read(ctx, name, Look::Audit));
+            show(visitor, name, &Handle::read(ctx, name, Look::Audit));
         } else {
             // SAFETY: the key is open while the server calls, which closes it: we do not.
-            scan.look_at(name, &ManuallyDrop::new(unsafe { Handle::borrowed(key) }));
+            show(visitor, name, &ManuallyDrop::new(unsafe { Handle::borrowed(key) }));
         }
     });
 }
 
-impl Scan<'_> {
-    /// Holds a key against the index.
-    fn look_at(&mut self, name: Name<'_>, handle: &Handle) {
-        let Ok(Some(value)) = handle.value() else { return };
-        self.audit.sessions = self.audit.sessions.saturating_add(1);
+fn show(visitor: &mut dyn Visitor, name: Name<'_>, handle: &Handle) {
+    if let Ok(Some(value)) = handle.value() {
         // SAFETY: the value lives while the key is open, and nobody changes it meanwhile.
         let session = Session::of(unsafe { value.record() });
-        let Some(user) = session.user else { return };
-        let stamp: Stamp = handle.stamp(&session);
+        visitor.visit(name, session.user, (handle, value, &session));
+    }
+}
+
+impl Visitor for Compare<'_> {
+    fn visit(&mut self, name: Name<'_>, user: Option<&[u8]>, (handle, value, session): (&Handle, Value, &Session<'_>)) {
+        self.audit.sessions = self.audit.sessions.saturating_add(1);
+        let Some(user) = user else { return };
+        let stamp = handle.stamp(session);
         match index::with(|index| index.find(self.db, user, name.bytes())) {
             None => self.audit.missing = self.audit.missing.saturating_add(1),
             Some(Some(known)) if known != stamp => self.audit.stale = self.audit.stale.saturating_add(1),

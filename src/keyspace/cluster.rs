@@ -162,6 +162,6 @@ impl Say {
 
     /// Whether the session of a key must be left to the node that it comes from.
     pub fn is_anothers(&self, key: &[u8]) -> bool {
-        self.arriving.contains(&slot_of(key))
+        !self.arriving.is_empty() && self.arriving.contains(&slot_of(key))
     }
 }

@@ -12,6 +12,7 @@ use super::name::{Name, OwnedName};
 use super::report;
 use super::server;
 use super::value::Value;
+use crate::info::Counter;
 use crate::session::Session;
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
 use std::ffi::{c_char, c_int, c_void, CStr};
@@ -20,22 +21,19 @@ const OK: c_int = raw::REDISMODULE_OK as c_int;
 
 /// Subscribes to what the index needs to hear of. Returns whether the server agreed.
 pub fn subscribe(ctx: *mut RedisModuleCtx) -> bool {
-    let end = raw::REDISMODULE_NOTIFY_EXPIRED | raw::REDISMODULE_NOTIFY_EVICTED;
     let events = |id, callback| {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
         // SAFETY: the context is that of the module being loaded; the callback has the type that is asked for.
         unsafe { api!(RedisModule_SubscribeToServerEvent(ctx, event, callback)) }
     };
-    // SAFETY: as above.
-    let keys = |classes, callback| unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(ctx, classes, callback)) };
     // Redis 8.4 and later drop the slots that they have given away in the background, and tell of no key, unless a module
     // listens to this event: then they unlink key by key, in slices.
-    let trimmed = server::reports_trimmed_keys(ctx);
+    let trimmed = if server::reports_trimmed_keys(ctx) { raw::REDISMODULE_NOTIFY_KEY_TRIMMED } else { 0 };
+    // One listener for all: the server goes through all of them at every event of every key.
+    let classes = GENERIC | LOADED | EXPIRED | EVICTED | trimmed;
     [
-        if trimmed { keys(raw::REDISMODULE_NOTIFY_KEY_TRIMMED, Some(on_trimmed)) } else { OK },
-        keys(raw::REDISMODULE_NOTIFY_GENERIC, Some(on_generic)),
-        keys(raw::REDISMODULE_NOTIFY_LOADED, Some(on_loaded)),
-        keys(end, Some(on_end)),
+        // SAFETY: as above.
+        unsafe { api!(RedisModule_SubscribeToKeyspaceEvents(ctx, classes, Some(on_key))) },
         events(raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         events(raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
         events(raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
@@ -44,10 +42,15 @@ pub fn subscribe(ctx: *mut RedisModuleCtx) -> bool {
     .all(|done| *done == OK)
 }
 
-/// Something happened to a key: if a session was put there, or its expiry changed by hand, the index follows.
-unsafe extern "C" fn on_generic(
+const GENERIC: c_int = raw::REDISMODULE_NOTIFY_GENERIC;
+const LOADED: c_int = raw::REDISMODULE_NOTIFY_LOADED;
+const EXPIRED: c_int = raw::REDISMODULE_NOTIFY_EXPIRED;
+const EVICTED: c_int = raw::REDISMODULE_NOTIFY_EVICTED;
+
+/// Something happened to a key of any type.
+unsafe extern "C" fn on_key(
     ctx: *mut RedisModuleCtx,
-    _class: c_int,
+    class: c_int,
     event: *const c_char,
     key: *mut RedisModuleString,
 ) -> c_int {
@@ -56,10 +59,14 @@ unsafe extern "C" fn on_generic(
         let event = unsafe { CStr::from_ptr(event) }.to_bytes();
         // SAFETY: the server holds the name while it calls.
         let name = || unsafe { Name::new(key) };
-        match event {
-            b"rename_to" | b"move_to" | b"copy_to" | b"restore" => appeared(ctx, name()),
+        match (class, event) {
+            (GENERIC, b"rename_to" | b"move_to" | b"copy_to" | b"restore") => appeared(ctx, name()),
             // Only of users with many sessions does the index know when they end.
-            b"expire" | b"persist" if index::knows_times() => expiry_changed(ctx, name()),
+            (GENERIC, b"expire" | b"persist") if index::knows_times() => expiry_changed(ctx, name()),
+            (LOADED, _) => loaded(name()),
+            (EXPIRED, _) => report::ended_by_server(Counter::Expired, name().bytes()),
+            (EVICTED, _) => report::ended_by_server(Counter::Evicted, name().bytes()),
+            // Among others a key of a slot that was given away: the type's `unlink` has heard of it.
             _ => {}
         }
     });
@@ -96,49 +103,17 @@ fn expiry_changed(ctx: *mut RedisModuleCtx, name: Name<'_>) {
 }
 
 /// A key was loaded from a file: right after its value, so that nothing need be looked for.
-unsafe extern "C" fn on_loaded(
-    _: *mut RedisModuleCtx,
-    _: c_int,
-    _: *const c_char,
-    key: *mut RedisModuleString,
-) -> c_int {
-    guard((), || {
-        // SAFETY: the server holds the name while it calls.
-        let name = unsafe { Name::new(key) };
-        trip("event", || name.bytes());
-        let Some((value, db)) = Value::take_loaded() else { return };
-        let Ok(db) = usize::try_from(db) else {
-            return debug_assert!(false, "a file's sessions have a database");
-        };
-        // SAFETY: the value was not freed, or it would have been forgotten; nobody changes it while the server calls.
-        let record = unsafe { value.record() };
-        if let Some(user) = Session::user_of(record) {
-            index::with(|index| index.add_later(db, user, name.bytes()));
-        }
-    });
-    OK
-}
-
-/// A key of a slot that was given away is gone. That the type's `unlink` has heard of it is what we wanted.
-unsafe extern "C" fn on_trimmed(
-    _: *mut RedisModuleCtx,
-    _: c_int,
-    _: *const c_char,
-    _: *mut RedisModuleString,
-) -> c_int {
-    OK
-}
-
-/// The server ended a key on its own account.
-unsafe extern "C" fn on_end(
-    _: *mut RedisModuleCtx,
-    class: c_int,
-    _: *const c_char,
-    key: *mut RedisModuleString,
-) -> c_int {
-    // SAFETY: the server holds the name while it calls.
-    guard((), || report::ended_by_server(class, unsafe { Name::new(key) }.bytes()));
-    OK
+fn loaded(name: Name<'_>) {
+    trip("event", || name.bytes());
+    let Some((value, db)) = Value::take_loaded() else { return };
+    let Ok(db) = usize::try_from(db) else {
+        return debug_assert!(false, "a file's sessions have a database");
+    };
+    // SAFETY: the value was not freed, or it would have been forgotten; nobody changes it while the server calls.
+    let record = unsafe { value.record() };
+    if let Some(user) = Session::user_of(record) {
+        index::with(|index| index.add_later(db, user, name.bytes()));
+    }
 }
 
 /// A database is flushed, or all are (-1): nothing is unlinked key by key.

@@ -66,7 +66,7 @@ impl Reply {
 
     /// An array of as many replies as will be counted: nothing is said before the first.
     pub fn list(&self) -> List<'_> {
-        List { reply: self, len: Cell::new(0) }
+        List { reply: self, len: Cell::new(0), announced: Cell::new(false) }
     }
 
     /// A map of `len` pairs of replies that follow.
@@ -94,15 +94,27 @@ impl Reply {
     }
 }
 
-/// An array whose length is not known before its elements.
+/// An array whose length may not be known before its elements. Nothing is said before the first of them.
 pub struct List<'r> {
     reply: &'r Reply,
+    /// How many elements were said.
     len: Cell<c_long>,
+    /// Whether the length was said before them.
+    announced: Cell<bool>,
 }
 
 impl List<'_> {
+    /// So many elements follow. (It costs the server less to know.)
+    pub fn announce(&self, len: usize) {
+        self.announced.set(true);
+        self.reply.array(len);
+    }
+
     /// The reply that follows is an element.
     pub fn count_one(&self) {
+        if self.announced.get() {
+            return;
+        }
         if self.len.get() == 0 {
             // SAFETY: the context is that of the running command; the length is set when the list is dropped.
             unsafe { api!(RedisModule_ReplyWithArray(self.reply.start(), raw::REDISMODULE_POSTPONED_LEN.into())) };
@@ -112,7 +124,7 @@ impl List<'_> {
 
     /// No more elements follow.
     pub fn end(self) {
-        if self.len.get() == 0 {
+        if self.len.get() == 0 && !self.announced.get() {
             self.reply.array(0);
         }
     }

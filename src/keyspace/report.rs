@@ -65,8 +65,8 @@ fn field(ctx: *mut RedisModuleInfoCtx, name: &str, value: u64) {
 }
 
 /// Counts the end of a session that the server itself decided.
-pub fn ended_by_server(class: c_int, key: &[u8]) {
+pub fn ended_by_server(how: Counter, key: &[u8]) {
     if was_session(key) {
-        info::count(if class == raw::REDISMODULE_NOTIFY_EVICTED { Counter::Evicted } else { Counter::Expired });
+        info::count(how);
     }
 }

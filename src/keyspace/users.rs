@@ -9,12 +9,13 @@ use super::error::Result;
 use super::index;
 use super::key::{Look, ReadKey, WriteKey};
 use super::name::{Name, OwnedName};
+use super::reply::List;
 use super::topology::Wanted;
 use crate::session::limit::{Cap, Crowded, Full, Other, Policy};
 use crate::session::slot::slot_of;
 use crate::session::Stamp;
 use crate::session::{Millis, Session};
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 
 /// A part of a list.
 #[derive(Clone, Copy)]
@@ -33,15 +34,33 @@ impl Default for Page {
 
 impl Page {
     /// Of a list in any order, this part in order.
-    fn of<T: Ord>(self, mut all: Vec<T>) -> Vec<T> {
+    fn of<T>(self, mut all: Vec<T>, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
         let end = self.offset.saturating_add(self.count);
         if end < all.len() {
-            all.select_nth_unstable(end);
+            all.select_nth_unstable_by(end, &order);
             all.truncate(end);
         }
-        all.sort_unstable();
+        all.sort_unstable_by(order);
         all.drain(..self.offset.min(all.len()));
         all
+    }
+}
+
+/// A key that was found to hold a live session of a user.
+struct Live<'k> {
+    name: Name<'k>,
+    key: ReadKey<'k>,
+}
+
+impl Live<'_> {
+    fn name(&self) -> &[u8] {
+        self.name.bytes()
+    }
+
+    fn session(&self) -> Session<'_> {
+        let session = self.key.session();
+        debug_assert!(session.is_some(), "it was found");
+        session.unwrap_or_default()
     }
 }
 
@@ -72,21 +91,27 @@ impl<'c> Call<'c> {
 
     /// Shows a page of the live sessions of a user that the caller may read, the latest access first, ties by key; in a
     /// cluster, of those that this node answers for.
-    pub fn list_sessions(&self, user: &[u8], page: Page, mut show: impl FnMut(&[u8], &Session<'_>)) -> Result<()> {
+    pub fn list_sessions(
+        &self,
+        user: &[u8],
+        page: Page,
+        list: &List<'_>,
+        mut show: impl FnMut(&[u8], &Session<'_>),
+    ) -> Result<()> {
         self.check_node(Wanted::Read)?;
         if !self.is_crowd(user) {
             let names = self.candidates(user);
-            let found = self.open_live(user, &names)?;
-            let ranked = found.iter().map(|(name, key)| {
-                let session = key.session().unwrap_or_default();
-                (Reverse(session.times.accessed), name.bytes(), SortLast(session))
+            let mut found = page.of(self.open_live(user, &names)?, |a, b| {
+                b.session().times.accessed.cmp(&a.session().times.accessed).then_with(|| a.name().cmp(b.name()))
             });
-            page.of(ranked.collect()).into_iter().for_each(|(_, key, SortLast(session))| show(key, &session));
+            list.announce(found.len());
+            found.drain(..).for_each(|found| show(found.name(), &found.session()));
             return Ok(());
         }
         for name in self.crowd_page(user, page)? {
-            if let Some(key) = self.live_session_of(user, name.name()) {
-                show(name.name().bytes(), &key.session().unwrap_or_default());
+            if let Some(found) = self.live_session_of(user, name.name()) {
+                list.count_one();
+                show(found.name(), &found.session());
             }
         }
         Ok(())
@@ -136,10 +161,10 @@ impl<'c> Call<'c> {
         } else {
             let mut names = self.candidates(user);
             names.retain(|name| counts(name.name()));
-            let live = names.iter().filter_map(|name| Some((name, self.live_session_of(user, name.name())?)));
-            live.map(|(name, key)| {
-                let times = key.session().unwrap_or_default().times;
-                other(name.name(), times.created, times.accessed)
+            let live = names.iter().filter_map(|name| self.live_session_of(user, name.name()));
+            live.map(|found| {
+                let times = found.session().times;
+                other(found.name, times.created, times.accessed)
             })
             .collect()
         };
@@ -153,22 +178,21 @@ impl<'c> Call<'c> {
     }
 
     /// Those of these keys that hold a live session of the user which the caller may read, and this node may show.
-    fn open_live<'n>(&'n self, user: &[u8], names: &'n [OwnedName]) -> Result<Vec<(Name<'n>, ReadKey<'n>)>> {
+    fn open_live<'n>(&'n self, user: &[u8], names: &'n [OwnedName]) -> Result<Vec<Live<'n>>> {
         let caller = self.caller();
         let mut found = Vec::with_capacity(names.len());
         for name in names {
-            let name = name.name();
-            match self.live_session_of(user, name) {
-                Some(key) if caller.may(Permission::Read, name) => found.push((name, key)),
+            match self.live_session_of(user, name.name()) {
+                Some(live) if caller.may(Permission::Read, live.name) => found.push(live),
                 _ => {}
             }
         }
-        self.keep_served(&mut found, |(name, _)| name.bytes())?;
+        self.keep_served(&mut found, |live| live.name())?;
         Ok(found)
     }
 
     /// Opens a key that holds a live session of this user; nothing if it holds none.
-    fn live_session_of<'n>(&'n self, user: &[u8], name: Name<'n>) -> Option<ReadKey<'n>> {
+    fn live_session_of<'n>(&'n self, user: &[u8], name: Name<'n>) -> Option<Live<'n>> {
         let db = self.db();
         let Ok(key) = self.read(name, Look::Peek) else {
             index::with(|index| index.remove(db, user, name.bytes()));
@@ -179,7 +203,7 @@ impl<'c> Call<'c> {
             index::with(|index| index.remove(db, user, name.bytes()));
             return None;
         }
-        session.live(self.now()).then_some(key)
+        session.live(self.now()).then_some(Live { name, key })
     }
 
     /// Whether the user has so many sessions that the index keeps their times; then it knows those of all.
@@ -212,8 +236,10 @@ impl<'c> Call<'c> {
             return Ok(index::with(|index| index.latest(db, user, now, (offset, count), OwnedName::new)));
         }
         let seen = self.crowd_in_sight(user)?;
-        let ranked = seen.into_iter().map(|(name, stamp)| (Reverse(stamp.accessed), name.name().bytes().to_vec()));
-        Ok(page.of(ranked.collect()).iter().map(|(_, key)| OwnedName::new(key)).collect())
+        let latest = page.of(seen, |(a, of_a), (b, of_b)| {
+            of_b.accessed.cmp(&of_a.accessed).then_with(|| a.name().bytes().cmp(b.name().bytes()))
+        });
+        Ok(latest.into_iter().map(|(name, _)| name).collect())
     }
 
     /// The live sessions of a crowd that the caller may read, and this node may show.
@@ -230,28 +256,5 @@ impl<'c> Call<'c> {
         let all = index::with(|index| index.entries(db, user, |key, stamp| (OwnedName::new(key), stamp)));
         let known = all.into_iter().filter_map(|(name, stamp)| Some((name, stamp?)));
         known.filter(|(_, stamp)| !stamp.snapshot && stamp.ends > now).collect()
-    }
-}
-
-/// Something that stands behind what a list is ordered by.
-struct SortLast<T>(T);
-
-impl<T> PartialEq for SortLast<T> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl<T> Eq for SortLast<T> {}
-
-impl<T> PartialOrd for SortLast<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> Ord for SortLast<T> {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
     }
 }

@@ -6,8 +6,9 @@
 
 use super::buffer::Buffer;
 use super::caps;
+use super::selection::Distinct;
 use super::wire::{int_len, put_bytes, put_int, Reader};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// What the bytes of a value are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,38 +102,6 @@ impl<'n, T: Named> Names<'n, T> {
     }
 }
 
-/// Whether none of so many names comes twice.
-fn differ<'a>(count: usize, mut names: impl Iterator<Item = &'a [u8]>) -> bool {
-    if count <= FEW {
-        let mut seen = Seen::default();
-        return names.all(|name| seen.is_new(name));
-    }
-    let mut seen = HashSet::with_capacity(count);
-    names.all(|name| seen.insert(name))
-}
-
-/// Up to [`FEW`] names, to find one that comes again.
-#[derive(Default)]
-struct Seen<'a> {
-    names: [&'a [u8]; FEW],
-    len: usize,
-    /// A bit for each name: one whose bit is not set is new without a comparison.
-    marks: u64,
-}
-
-impl<'a> Seen<'a> {
-    #[inline]
-    fn is_new(&mut self, name: &'a [u8]) -> bool {
-        let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
-        let mark = 1u64.wrapping_shl(u32::from(first ^ last.rotate_left(3)) ^ name.len() as u32);
-        let new = self.marks & mark == 0 || self.names.iter().take(self.len).all(|seen| *seen != name);
-        self.marks |= mark;
-        self.names.get_mut(self.len).into_iter().for_each(|place| *place = name);
-        self.len = self.len.saturating_add(1);
-        new
-    }
-}
-
 /// The fields of a session, or some of them, held elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FieldsView<'a> {
@@ -183,15 +152,19 @@ impl<'a> FieldsView<'a> {
         let count = usize::try_from(count).ok().filter(|n| *n <= caps::FIELDS && *n <= packed.len())?;
         let view = FieldsView { count, packed };
         let mut fields = view.iter();
-        let mut size = 0usize;
-        for field in fields.by_ref() {
+        let (mut size, mut names, mut start) = (0usize, Distinct::default(), 0);
+        while let Some(field) = fields.next() {
             size = size.saturating_add(field.size());
             if field.kind == Kind::Json && !super::json::is_canonical(field.value) {
                 return None;
             }
+            if !names.is_new(packed.get(..start)?, field.name) {
+                return None;
+            }
+            start = packed.len().checked_sub(fields.reader.rest().len())?;
         }
         let whole = fields.left == 0 && fields.reader.rest().is_empty();
-        (whole && size <= caps::BYTES && differ(count, view.iter().map(|f| f.name))).then_some(view)
+        (whole && size <= caps::BYTES).then_some(view)
     }
 
     /// A copy of its own.
@@ -339,28 +312,19 @@ impl Fields {
     /// Packs fields in their order; of those that share a name the last gives the value, the first the place.
     pub fn pack<'f>(fields: impl ExactSizeIterator<Item = Field<'f>>) -> Self {
         let mut out = Fields { count: 0, packed: Buffer::new() };
-        if fields.len() > FEW {
-            let fields: Vec<_> = fields.collect();
-            if differ(fields.len(), fields.iter().map(|f| f.name)) {
-                fields.iter().for_each(|f| out.push(f));
-            } else {
-                out.push_last(&fields);
-            }
-            return out;
-        }
-        let (mut seen, mut all) = (Seen::default(), [Field::raw(&[], &[]); FEW]);
-        let mut differ = true;
-        for (place, field) in all.iter_mut().zip(fields) {
-            differ &= seen.is_new(field.name);
-            *place = field;
+        let (mut names, mut differ) = (Distinct::default(), true);
+        for field in fields {
+            differ = differ && names.is_new(&out.packed, field.name);
             out.push(&field);
         }
-        if !differ {
-            let all = all.get(..out.count).unwrap_or_default();
-            out = Fields::default();
-            out.push_last(all);
+        if differ {
+            return out;
         }
-        out
+        let mut last: HashMap<&[u8], Field<'_>> = out.view().iter().map(|f| (f.name, f)).collect();
+        let mut once = Fields { count: 0, packed: Buffer::new() };
+        // Each name is taken out when its first place is reached.
+        out.view().iter().filter_map(|f| last.remove(f.name)).for_each(|f| once.push(&f));
+        once
     }
 
     /// The same of fields that stand in a list.
@@ -371,13 +335,6 @@ impl Fields {
     /// Fields that are packed already, so many and no name twice.
     pub fn packed(count: usize, packed: Buffer) -> Self {
         Fields { count, packed }
-    }
-
-    /// Appends fields of which some share a name.
-    fn push_last(&mut self, fields: &[Field<'_>]) {
-        let mut last: HashMap<&[u8], &Field<'_>> = fields.iter().map(|f| (f.name, f)).collect();
-        // Each name is taken out when its first place is reached.
-        fields.iter().filter_map(|f| last.remove(f.name)).for_each(|f| self.push(f));
     }
 
     /// Appends a field, whose name is new.

@@ -175,10 +175,9 @@ impl Prefixes {
         };
         let prefix = self.0.get(usize::from(prefix)).map_or(&[][..], |prefix| prefix);
         let tag = tag.map(|[a, b, c, d]| [b'{', a, b, c, d, b'}']);
-        let mut text = [0; 36];
-        let text = uuid::Uuid::from_bytes_ref(&uuid).as_hyphenated().encode_lower(&mut text);
+        let text = uuid_text(uuid);
         let mut len: usize = 0;
-        for part in [prefix, tag.as_ref().map_or(&[][..], |tag| tag), text.as_bytes()] {
+        for part in [prefix, tag.as_ref().map_or(&[][..], |tag| tag), &text] {
             let end = len.saturating_add(part.len());
             if let Some(place) = room.get_mut(len..end) {
                 place.copy_from_slice(part);
@@ -202,6 +201,33 @@ fn parse(key: &[u8], number: impl FnOnce(&[u8]) -> Option<u8>) -> PackedKey<&[u8
     packed().unwrap_or(PackedKey::Other(key))
 }
 
+/// The text of a UUID: lower case, with hyphens. (What the library does byte by byte, and this in a fifth of the steps; it is
+/// written for every session that is listed or ended.)
+fn uuid_text(uuid: [u8; 16]) -> [u8; 36] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = uuid;
+    let [a0, a1, a2, a3, a4, a5, a6, a7] = hex([a, b, c, d]);
+    let [b0, b1, b2, b3, b4, b5, b6, b7] = hex([e, f, g, h]);
+    let [c0, c1, c2, c3, c4, c5, c6, c7] = hex([i, j, k, l]);
+    let [d0, d1, d2, d3, d4, d5, d6, d7] = hex([m, n, o, p]);
+    const H: u8 = b'-';
+    [
+        a0, a1, a2, a3, a4, a5, a6, a7, H, b0, b1, b2, b3, H, b4, b5, b6, b7, H, c0, c1, c2, c3, H, c4, c5, c6, c7, d0,
+        d1, d2, d3, d4, d5, d6, d7,
+    ]
+}
+
+/// Four bytes in hexadecimal, all eight digits at once.
+fn hex(bytes: [u8; 4]) -> [u8; 8] {
+    // Each half byte moves to a byte of its own.
+    let n = u64::from(u32::from_be_bytes(bytes));
+    let n = (n | n << 16) & 0x0000_ffff_0000_ffff;
+    let n = (n | n << 8) & 0x00ff_00ff_00ff_00ff;
+    let n = (n | n << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // From ten on a letter: by so much further from the digits.
+    let letters = (n.wrapping_add(0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    n.wrapping_add(0x3030_3030_3030_3030).wrapping_add(letters.wrapping_mul(0x27)).to_be_bytes()
+}
+
 /// A UUID in the one form that it is written in again: lower case, with hyphens.
 fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
     // All of it at once, which is faster than to stop at the first.
@@ -218,6 +244,13 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn a_uuid_is_written_as_the_library_writes_it(bytes: [u8; 16]) {
+            let text = uuid::Uuid::from_bytes(bytes).to_string();
+            let written = uuid_text(bytes);
+            prop_assert_eq!(std::str::from_utf8(&written), Ok(text.as_str()));
+        }
+
         #[test]
         fn a_key_comes_back_as_it_was(
             keys in prop::collection::vec(

@@ -6,11 +6,18 @@
 use unsigned_varint::{decode, encode};
 
 /// Appends an integer.
-#[inline]
+#[inline(always)]
 pub fn put_int(out: &mut Vec<u8>, value: u64) {
     // Most lengths are below 128, one byte each.
     if value < 0x80 {
         return out.push(value as u8);
+    }
+    put_long_int(out, value);
+}
+
+fn put_long_int(out: &mut Vec<u8>, value: u64) {
+    if value < 0x4000 {
+        return out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
     }
     out.extend_from_slice(encode::u64(value, &mut encode::u64_buffer()));
 }
@@ -69,12 +76,24 @@ impl<'a> Reader<'a> {
     }
 
     /// The next integer.
-    #[inline]
+    #[inline(always)]
     pub fn int(&mut self) -> Option<u64> {
-        // Most lengths are below 128, one byte each; most others take two.
+        match self.0 {
+            // Most lengths are below 128, one byte each.
+            [first @ 0..0x80, rest @ ..] => {
+                self.0 = rest;
+                Some(u64::from(*first))
+            }
+            _ => self.long_int(),
+        }
+    }
+
+    fn long_int(&mut self) -> Option<u64> {
         let (value, rest) = match self.0 {
-            [first @ 0..0x80, rest @ ..] => (u64::from(*first), rest),
-            [first, second @ 1..0x80, rest @ ..] => (u64::from(*second) << 7 | u64::from(first & 0x7f), rest),
+            // Most others take two.
+            [first @ 0x80..=0xff, second @ 1..0x80, rest @ ..] => {
+                (u64::from(*second) << 7 | u64::from(first & 0x7f), rest)
+            }
             // The library drops the bits of a tenth byte that are past the 64th, and such an integer has another form.
             long => decode::u64(long)
                 .ok()
