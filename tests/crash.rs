@@ -19,8 +19,8 @@ struct Session {
     fields: BTreeMap<String, String>,
     version: i64,
     idle: i64,
-    /// The snapshot that a rotation left.
-    snapshot: bool,
+    /// The key that the session has now, of the snapshot that a rotation left: it lives no longer than that.
+    next: Option<String>,
     /// The last access; a client knows a time before which it cannot have been.
     accessed: i64,
 }
@@ -28,11 +28,24 @@ struct Session {
 impl Session {
     /// Whether this, which was found, is what the client knows.
     fn is(&self, known: &Self) -> bool {
-        self.accessed >= known.accessed && Session { accessed: known.accessed, ..self.clone() } == *known
+        self.accessed >= known.accessed
+            && Session { accessed: known.accessed, next: known.next.clone(), ..self.clone() } == *known
+            && self.next.is_some() == known.next.is_some()
     }
 }
 
 type Sessions = BTreeMap<String, Session>;
+
+/// Leaves out the snapshots of sessions that are no more.
+fn without_orphans(mut sessions: Sessions) -> Sessions {
+    loop {
+        let keys: BTreeSet<String> = sessions.keys().cloned().collect();
+        sessions.retain(|_, s| s.next.as_ref().is_none_or(|next| keys.contains(next)));
+        if sessions.len() == keys.len() {
+            return sessions;
+        }
+    }
+}
 
 /// Fails unless what was found is what the client knows.
 #[track_caller]
@@ -90,7 +103,7 @@ impl Worker {
 
     /// One of the sessions that can be written.
     fn any(&mut self) -> Option<String> {
-        let keys: Vec<_> = self.sessions.iter().filter(|(_, s)| !s.snapshot).map(|(key, _)| key.clone()).collect();
+        let keys: Vec<_> = self.sessions.iter().filter(|(_, s)| s.next.is_none()).map(|(key, _)| key.clone()).collect();
         if keys.is_empty() {
             return None;
         }
@@ -136,7 +149,7 @@ impl Worker {
                 None => format!("SESSION.SET {key} NX FIELDS 2 n 0 text {text}"),
             };
             let fields = [("n".into(), "0".into()), ("text".into(), text)].into();
-            let s = Session { user: owner, fields, version: 1, idle: 1_800_000, accessed: now, snapshot: false };
+            let s = Session { user: owner, fields, version: 1, idle: 1_800_000, accessed: now, next: None };
             then.insert(key, s);
             return Some(("create", command, "1".into(), then));
         };
@@ -166,7 +179,7 @@ impl Worker {
                 next.user = Some(user.clone());
                 next.fields.insert("text".into(), text.clone());
                 let version = next.version.to_string();
-                s.snapshot = true;
+                s.next = Some(to.clone());
                 s.accessed = 0;
                 if !graced {
                     then.remove(&key);
@@ -207,7 +220,7 @@ impl Worker {
     fn work(&mut self, mut client: Client, acknowledged: &AtomicUsize, killed: &AtomicBool) {
         while let Some((name, command, expected, then)) = self.choose(&mut client) {
             let brief = format!("{command:.80}");
-            self.pending = Some((then, brief.clone()));
+            self.pending = Some((without_orphans(then), brief.clone()));
             let args: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
             match client.send(&args) {
                 Ok(reply) => assert_eq!(shown(&reply), expected, "{brief}"),
@@ -258,6 +271,9 @@ fn read(s: &mut Server, pattern: &str) -> Sessions {
     let redis::Value::Array(keys) = s.send(&[b"KEYS", pattern.as_bytes()]).unwrap() else { panic!("no KEYS") };
     let mut sessions = Sessions::new();
     for key in keys.iter().map(shown) {
+        if s.say(&format!("SESSION.INFO {key}")) == "nil" {
+            continue; // a snapshot whose session is no more
+        }
         let info = s.session(&key);
         s.says(&format!("PEXPIRETIME {key}"), &info["deadline"]);
         let fields = map(&s.send(&[b"SESSION.GET", key.as_bytes()]).unwrap());
@@ -266,7 +282,7 @@ fn read(s: &mut Server, pattern: &str) -> Sessions {
             fields,
             version: info["version"].parse().unwrap(),
             idle: info["idle"].parse().unwrap(),
-            snapshot: info["grace"] != "nil",
+            next: Some(String::new()).filter(|_| info["grace"] != "nil"),
             accessed: info["accessed"].parse().unwrap(),
         };
         sessions.insert(key, session);
@@ -280,7 +296,7 @@ fn check_users<'a>(s: &mut Server, found: &Sessions, users: impl IntoIterator<It
     for user in users {
         let live: BTreeSet<String> = found
             .iter()
-            .filter(|(_, s)| s.user.as_ref() == Some(user) && !s.snapshot)
+            .filter(|(_, s)| s.user.as_ref() == Some(user) && s.next.is_none())
             .map(|(key, _)| key.clone())
             .collect();
         let redis::Value::Array(listed) = s.send(&[b"SESSION.BYUSER", user.as_bytes()]).unwrap() else { panic!() };

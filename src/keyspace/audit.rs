@@ -53,8 +53,11 @@ const MOST_DOUBTFUL: usize = 50_000;
 impl Call<'_> {
     /// Holds the index against every key of every database; `fix` mends it (in memory only). O(keys of the server).
     pub fn audit(&self, fix: bool) -> Audit {
-        let mut audit = Audit::default();
-        index::with(|index| index.settle());
+        let indexed = index::with(|index| {
+            index.settle();
+            index.sessions()
+        });
+        let mut audit = Audit { indexed, ..Audit::default() };
         for db in 0.. {
             let compared = in_db(self.ctx(), db, || self.scan(&mut Compare { db, fix, audit: &mut audit }));
             if compared.is_none() {
@@ -62,7 +65,6 @@ impl Call<'_> {
             }
         }
         self.check_entries(&mut audit, fix);
-        audit.indexed = index::with(|index| index.sessions());
         audit
     }
 

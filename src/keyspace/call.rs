@@ -139,14 +139,14 @@ impl<'c> Call<'c> {
     /// the same holds of it. What this very command has ended was there when it began, whatever the order of its keys.
     pub(super) fn goes_on(&self, successor: &[u8]) -> bool {
         /// How many further rotations are followed. More of them within a grace are no client that lost a reply.
-        const HOPS: usize = 16;
+        const HOPS: usize = 64;
         let mut next = successor.to_vec();
         for _ in 0..HOPS {
             let name = OwnedName::new(&next);
             let Ok(key) = self.read(name.name(), Look::Peek) else { return false };
             match State::of(key.session(), self.now()) {
                 State::Live(_) => return true,
-                State::Missing => return self.pending.has_ended(&next) || self.may_have_moved(&next),
+                State::Missing => return self.pending.has_ended(&next) || self.may_be_elsewhere(&next),
                 State::Frozen(session) => match session.snapshot {
                     Some(snapshot) => next = snapshot.successor.to_vec(),
                     None => return false,

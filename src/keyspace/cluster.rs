@@ -5,7 +5,7 @@ use super::error::{Error, Result};
 use super::key::Look;
 use super::name::Name;
 use super::topology::Wanted;
-use crate::session::slot::{slot_of, NewKey, Slots};
+use crate::session::slot::{slot_of, NewKey, Node, Slots};
 use redis_module::raw;
 use std::collections::{HashMap, HashSet};
 
@@ -110,9 +110,10 @@ impl<'c> Call<'c> {
         Err(self.refusal("CLUSTERDOWN", "this node serves no slot in which a session could begin"))
     }
 
-    /// Whether a key that is not here may be on another node already, because its slot is being given away key by key.
-    pub(super) fn may_have_moved(&self, key: &[u8]) -> bool {
-        self.in_cluster() && self.node(false).is_ok_and(|node| node.giving.contains(slot_of(key)))
+    /// Whether a key that is not here may be on another node, because its slot is being moved key by key.
+    pub(super) fn may_be_elsewhere(&self, key: &[u8]) -> bool {
+        let moves = |node: Node| node.giving.contains(slot_of(key)) || node.importing.contains(slot_of(key));
+        self.in_cluster() && self.node(false).is_ok_and(moves)
     }
 
     /// What a key in a slot is refused with that this node does not serve, or is giving away.

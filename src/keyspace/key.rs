@@ -252,11 +252,11 @@ impl<'k, 'c> WriteKey<'k, 'c> {
             _ if effect.keep_ttl => self.put(encoded(&Effect::whole(effect.after(Session::default(), None))))?,
             _ => self.put(encoded(effect))?,
         };
-        trip("applied", || self.name.bytes());
         if !effect.keep_ttl {
             self.expire_at_deadline();
         }
         self.index(before, effect.keep_ttl);
+        trip("applied", || self.name.bytes());
         Ok(())
     }
 
