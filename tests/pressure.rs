@@ -39,7 +39,11 @@ fn scan(client: &mut Client) -> BTreeMap<String, BTreeSet<String>> {
     let infos = send_all(client, &keys.iter().map(|key| words(&format!("SESSION.INFO {key}"))).collect::<Vec<_>>());
     let mut users = BTreeMap::<_, BTreeSet<String>>::new();
     for (key, info) in keys.into_iter().zip(infos) {
-        let Ok(Value::Array(parts)) = info else { panic!("{key}: {info:?}") };
+        let parts = match info {
+            Ok(Value::Array(parts)) => parts,
+            Ok(Value::Nil) => continue, // a snapshot whose session was evicted
+            other => panic!("{key}: {other:?}"),
+        };
         let info: BTreeMap<_, _> = parts.chunks(2).map(|pair| (shown(&pair[0]), shown(&pair[1]))).collect();
         if info["grace"] == "nil" {
             users.entry(info["user"].clone()).or_default().insert(key);

@@ -2,7 +2,7 @@
 //! written down, and held against what is there in the end.
 
 use super::cluster::Cluster;
-use super::{shown, Client};
+use super::{wait_until, shown, Client};
 use redis::cluster::ClusterConnection;
 use redis::Value;
 use std::collections::BTreeMap;
@@ -218,7 +218,16 @@ impl Visitor {
     /// What each node says to a command without a key, but for those that are replicas.
     fn on_nodes(&mut self, command: &str) -> Vec<String> {
         self.done += self.nodes.len() as u64;
-        let mut said: Vec<String> = self.nodes.iter_mut().map(|node| node.say(command)).collect();
+        let ask = |node: &mut Client| {
+            // On a busy machine nodes lose sight of each other for a moment: a client tries again.
+            let mut said = String::new();
+            wait_until("the cluster to be up", || {
+                said = node.say(command);
+                !said.starts_with("CLUSTERDOWN ")
+            });
+            said
+        };
+        let mut said: Vec<String> = self.nodes.iter_mut().map(ask).collect();
         said.retain(|said| !said.starts_with("MOVED ") && !said.starts_with("READONLY "));
         said
     }
