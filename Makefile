@@ -34,12 +34,17 @@ cluster: build ## starts a cluster of three primaries and three replicas on 127.
 cluster-stop: ## ends it, and removes its data
 	@scripts/cluster.sh stop
 
+# The module with debug assertions, and panics where a test asks for one.
+BUILD_CHECKED = CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_LTO=off \
+	cargo build --release --locked --features inject-panics --target-dir target/checked
+
 test: build ## runs every test
-	cargo build --release --locked --features inject-panics --target-dir target/inject
+	$(BUILD_CHECKED)
 	cargo build --locked --example meddler
 	cargo test --locked
 
 test-servers: build ## runs every test on a server of each other minor version, unpacked in build/servers
+	$(BUILD_CHECKED)
 	cargo build --locked --example meddler
 	scripts/test-servers.sh
 
@@ -53,6 +58,7 @@ fuzz: build ## looks for inputs that break it, guided by coverage, for ten minut
 	@scripts/fuzz.sh
 
 soak: build ## a million random operations against the model (MODEL_OPS for another number)
+	$(BUILD_CHECKED)
 	MODEL_OPS=$${MODEL_OPS:-1000000} cargo test --locked --release --test model -- --nocapture
 
 bench: build ## measures against what one would do instead, writes docs/benchmarks.md (about two minutes)

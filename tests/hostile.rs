@@ -209,6 +209,7 @@ fn drop_short_lived(s: &mut Server) {
 
 #[test]
 fn any_arguments_are_answered_and_leave_index_files_and_replica_right() {
+    common::use_checked_module();
     let (mut s, mut replica) = (Server::new(), Server::new());
     replica.follow(&mut s);
     let mut clients = [(s.client(), "RESP2"), (s.client3(), "RESP3")];

@@ -3,7 +3,7 @@
 //! Every reply and, again and again, the whole state must be those of the model: on the primary, on a replica, and after
 //! reloads, restarts and failovers. Where they are not, the sequence shrinks to a short one.
 //!
-//! `MODEL_OPS` says how many operations to run (100,000 without it).
+//! `MODEL_OPS` says how many operations to run (100,000 without it), `MODEL_SEED` which (the clock without it; it is printed).
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ mod state;
 
 use common::{wait_until, Client, Server};
 use ops::{Command, Op, Read, Slot, BEGAN, USERS};
-use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use redis::{ConnectionLike as _, Value as Raw};
 use serde_json::value::RawValue;
 use state::{text, Bytes, Json, Model, Reply, Seen, Value};
@@ -491,7 +491,11 @@ fn check_user(node: &mut Node, model: &Model, db: usize, user: &[u8]) -> Check {
 fn the_server_does_what_the_model_does() {
     const LENGTH: usize = 200;
     let ops: usize = std::env::var("MODEL_OPS").map_or(100_000, |n| n.parse().expect("a number"));
+    let seed = std::env::var("MODEL_SEED").map_or(clock() as u64, |seed| seed.parse().expect("a number"));
+    println!("MODEL_SEED={seed}");
+    common::use_checked_module();
     let config = Config {
+        rng_seed: RngSeed::Fixed(seed),
         cases: u32::try_from(ops.div_ceil(LENGTH)).unwrap(),
         failure_persistence: None,
         max_shrink_iters: 1000,

@@ -6,18 +6,13 @@
 mod common;
 
 use common::Server;
-use std::path::Path;
 use std::sync::Once;
 
 /// A server with the module that panics. A backtrace is asked for, which some servers do not survive: none may be taken.
 fn server(options: &[&str]) -> Server {
+    common::use_checked_module();
     static ENVIRONMENT: Once = Once::new();
-    ENVIRONMENT.call_once(|| {
-        let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/inject/release/libredis_session.so");
-        let module = std::env::var_os("SESSION_PANIC_MODULE").map_or(default, Into::into);
-        std::env::set_var("SESSION_MODULE", module);
-        std::env::set_var("RUST_BACKTRACE", "1");
-    });
+    ENVIRONMENT.call_once(|| std::env::set_var("RUST_BACKTRACE", "1"));
     Server::start(options)
 }
 

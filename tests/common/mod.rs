@@ -26,6 +26,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -43,6 +44,17 @@ pub fn server_program() -> String {
 
 pub fn cli_program() -> String {
     std::env::var("SESSION_CLI").unwrap_or_else(|_| "redis-cli".into())
+}
+
+/// Takes the build with debug assertions for the servers of this process: among other things it decodes every effect that it
+/// sends. It also panics where a key or a field asks for that, see tests/panics.rs.
+pub fn use_checked_module() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/checked/release/libredis_session.so");
+        let module = std::env::var_os("SESSION_CHECKED_MODULE").map_or(default, PathBuf::from);
+        std::env::set_var("SESSION_MODULE", module);
+    });
 }
 
 /// Waits until `done` holds; fails after thirty seconds, which a slow machine may need.

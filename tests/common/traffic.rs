@@ -2,7 +2,7 @@
 //! written down, and held against what is there in the end.
 
 use super::cluster::Cluster;
-use super::{wait_until, shown, Client};
+use super::{shown, wait_until, Client};
 use redis::cluster::ClusterConnection;
 use redis::Value;
 use std::collections::BTreeMap;
