@@ -83,6 +83,17 @@ fn a_rotation_carries_nothing_that_the_caller_may_not_read() {
 }
 
 #[test]
+fn a_rotation_that_is_repeated_tells_nothing_of_a_key_that_the_caller_may_not_read() {
+    let mut s = Server::new();
+    s.says("SESSION.SET one:a FIELDS 1 n 1", "1");
+    let mut client = user(&mut s, "writer", "%RW~one:* %W~two:* +@all");
+    client.says("SESSION.ROTATE one:a two:a GRACE 100", "2");
+    s.says("SESSION.SET two:a FIELDS 1 n 2", "3");
+    assert!(client.say("SESSION.ROTATE one:a two:a GRACE 100").starts_with("SESSIONGONE"));
+    s.says("SESSION.ROTATE one:a two:a GRACE 100", "3");
+}
+
+#[test]
 fn a_selector_gives_its_keys_to_its_commands_alone() {
     let mut s = two_apps();
     let mut client = user(&mut s, "selective", "~one:* +@all -config (+get ~two:*)");

@@ -202,6 +202,9 @@ fn replica_decides_nothing(seconds: i64) {
         assert_eq!(view_of_long_lived(&mut replica.server), view_of_long_lived(&mut primary));
         assert_eq!(workload::view(&mut last), workload::view(&mut primary));
         replica.server.check_index("on a replica with a wrong clock");
+        // Nor does who asks for it mend what is right.
+        let said = replica.server.say("SESSION.VERIFY FIX");
+        assert!(said.ends_with(", missing, 0, stale, 0, fixed, 0]"), "{said}");
     }
     assert_eq!(replica.server.info("stats", "expired_keys"), "0");
     assert_eq!(replica.server.info("session", "session_expired"), "0");

@@ -176,6 +176,14 @@ fn a_slot_that_is_moved_key_by_key() {
         c.nodes[source].says(&format!("MIGRATE 127.0.0.1 {port} {key}{tag} 0 10000"), "OK");
     }
 
+    // The snapshot has moved before its session; it is read, and not written, where it is.
+    for (command, reply) in [("GET", "[n, 5]"), ("GETEX", "[n, 5]"), ("SET", "SESSIONGONE"), ("GET", "[n, 5]")] {
+        let mut asking = c.client_of(target);
+        asking.says("ASKING", "OK");
+        let said = asking.say(&format!("SESSION.{command} 5{tag}"));
+        assert!(said.starts_with(reply), "{command}: {said}");
+    }
+
     // Each node shows what it holds; together nothing is missing and nothing is there twice.
     c.nodes[source].says("SESSION.COUNT ann", "3");
     c.nodes[target].says("SESSION.COUNT ann", "3");

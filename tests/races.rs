@@ -403,6 +403,36 @@ fn a_snapshot_is_missing_once_its_sessions_deadline_has_passed_though_keys_are_t
 }
 
 #[test]
+fn a_snapshot_does_not_come_back_with_another_session_under_its_sessions_key() {
+    let mut s = Server::new();
+    s.says("SESSION.SET old USER alice FIELDS 1 secret x", "1");
+    s.says("SESSION.ROTATE old new GRACE 300", "2");
+    s.says("SESSION.GET old", "[secret, x]");
+    s.says("SESSION.DEL new", "1");
+    s.says("SESSION.SET new FIELDS 1 theme dark", "1");
+    s.says("SESSION.GET old", "nil");
+    assert!(s.say("SESSION.ROTATE old new GRACE 300").starts_with("SESSIONGONE"));
+    s.says("SESSION.SET old XX FIELDS 1 a b", "nil");
+    s.says("EXISTS old", "0");
+}
+
+#[test]
+fn many_snapshots_end_with_their_sessions_in_one_command_and_each_counts() {
+    let mut s = Server::new();
+    let (mut new, mut old) = (Vec::new(), Vec::new());
+    for n in 0..2000 {
+        s.says(&format!("SESSION.SET old{n} USER alice"), "1");
+        s.says(&format!("SESSION.ROTATE old{n} new{n} GRACE 300"), "2");
+        new.push(format!("new{n}"));
+        old.push(format!("old{n}"));
+    }
+    s.says(&format!("SESSION.DEL {} {}", new[..500].join(" "), old[..500].join(" ")), "1000");
+    s.says("DEBUG RELOAD", "OK");
+    s.says("SESSION.REVOKE alice", "3000");
+    s.says("DBSIZE", "0");
+}
+
+#[test]
 fn a_snapshot_follows_its_session_through_further_rotations_with_grace() {
     let mut s = Server::new();
     s.says("SESSION.SET k1 USER alice FIELDS 1 a b", "1");

@@ -6,10 +6,10 @@ use super::read::reply_version;
 use super::room::{make_room, Room};
 use crate::config;
 use crate::info::{self, Counter};
-use crate::keyspace::{Call, Ending, Error, Event, Handler, Name, Reply, Result, WriteKey};
+use crate::keyspace::{Call, Ending, Error, Event, Handler, Name, Permission, Reply, Result, WriteKey};
 use crate::session::limit::Cap;
 use crate::session::rotation::{fingerprint, NewKey, Rotated, Rotation, MAX_GRACE};
-use crate::session::write::Change;
+use crate::session::write::{Change, Refusal};
 use crate::session::{caps, Effect, Fields, Session, Snapshot, State, Times};
 
 /// `SESSION.ROTATE key newkey [IFVERSION v] [REPLACE] [USER user | NOUSER] times max data [GRACE s | PGRACE ms]`
@@ -77,6 +77,11 @@ fn rotate<'c>(
         }
         Rotated::Busy => return Err(Error::text("BUSYKEY Target key name already exists.")),
         Rotated::Again(version) => {
+            drop(key);
+            // It tells of the new key, which the command otherwise only writes.
+            if !call.caller().may(Permission::Read, new) {
+                return Err(Refusal::Gone.into());
+            }
             reply_version(reply, version);
             return Ok(());
         }

@@ -8,7 +8,7 @@ use super::name::{Name, OwnedName};
 use super::publish::Pending;
 use super::reply::Reply;
 use super::server;
-use crate::session::{Millis, State};
+use crate::session::{Millis, Session, State};
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
@@ -130,27 +130,30 @@ impl<'c> Call<'c> {
     /// What a reader finds at a key: what is there, but for a snapshot whose session is no more.
     pub fn state_of<'s>(&self, key: &'s ReadKey<'_>) -> State<'s> {
         match State::of(key.session(), self.now()) {
-            State::Frozen(s) if !s.snapshot.is_some_and(|snapshot| self.goes_on(snapshot.successor)) => State::Missing,
+            State::Frozen(session) if !self.goes_on(&session) => State::Missing,
             state => state,
         }
     }
 
     /// Whether the session of a snapshot goes on: whether there is one under its new key, or that is a snapshot, too, and
     /// the same holds of it. What this very command has ended was there when it began, whatever the order of its keys.
-    pub(super) fn goes_on(&self, successor: &[u8]) -> bool {
+    ///
+    /// A rotation counts the version on, so that an earlier version under the new key is another session that has taken its
+    /// place. So, too, no ring of snapshots is ever followed to where it began.
+    pub(super) fn goes_on(&self, snapshot: &Session<'_>) -> bool {
         /// How many further rotations are followed. More of them within a grace are no client that lost a reply.
-        const HOPS: usize = 64;
-        let mut next = successor.to_vec();
+        const HOPS: usize = 256;
+        let successor = |session: &Session<'_>| session.snapshot.map(|left| (left.successor.to_vec(), session.version));
+        let mut next = successor(snapshot);
         for _ in 0..HOPS {
-            let name = OwnedName::new(&next);
-            let Ok(key) = self.read(name.name(), Look::Peek) else { return false };
-            match State::of(key.session(), self.now()) {
-                State::Live(_) => return true,
-                State::Missing => return self.pending.has_ended(&next) || self.may_be_elsewhere(&next),
-                State::Frozen(session) => match session.snapshot {
-                    Some(snapshot) => next = snapshot.successor.to_vec(),
-                    None => return false,
-                },
+            let Some((key, version)) = next else { return false };
+            let name = OwnedName::new(&key);
+            let Ok(found) = self.read(name.name(), Look::Peek) else { return false };
+            match State::of(found.session(), self.now()) {
+                State::Missing => return self.pending.has_ended(&key) || self.may_be_elsewhere(&key),
+                State::Live(session) => return session.version > version,
+                State::Frozen(session) if session.version <= version => return false,
+                State::Frozen(session) => next = successor(&session),
             }
         }
         false

@@ -15,7 +15,7 @@ use super::value::Value;
 use crate::info::{self, Counter};
 use crate::session::buffer::Buffer;
 use crate::session::write::Change;
-use crate::session::{Effect, Millis, Session, Stamp, State, Times};
+use crate::session::{Effect, Millis, Session, Snapshot, Stamp, State, Times};
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleKey};
 use std::ffi::{c_char, c_int};
 use std::marker::PhantomData;
@@ -177,13 +177,15 @@ impl<'k, 'c> WriteKey<'k, 'c> {
     /// The same, after what has ended while its key stayed was ended.
     pub(super) fn without_what_is_over(mut self) -> Result<Self> {
         self.end_past_deadline();
-        let Some(snapshot) = self.session.and_then(|session| session.snapshot) else { return Ok(self) };
-        // A snapshot lives no longer than the session that it was left for. That is looked up while nothing is open to be
-        // written.
-        let (successor, name) = (snapshot.successor.to_vec(), self.name);
+        let Some(session @ Session { snapshot: Some(left), version, .. }) = self.session else { return Ok(self) };
+        // A snapshot lives no longer than the session that it was left for. That is looked up by a copy, while nothing is
+        // open to be written.
+        let (successor, name) = (left.successor.to_vec(), self.name);
+        let left = Snapshot { successor: &successor, ..left };
+        let copy = Session { times: session.times, version, snapshot: Some(left), ..Session::default() };
         let WriteKey { call, handle, .. } = self;
         drop(handle);
-        let goes_on = call.goes_on(&successor);
+        let goes_on = call.goes_on(&copy);
         let mut key = WriteKey::open(call, name)?;
         if !goes_on && key.session.is_some() {
             key.end_as_over();

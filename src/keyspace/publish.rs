@@ -6,6 +6,8 @@
 use super::api::api;
 use super::name::Name;
 use redis_module::raw::{self, RedisModuleCtx};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ffi::{c_int, CStr};
 
 /// What is published of a session that was written.
@@ -51,6 +53,8 @@ pub struct Pending<'c> {
     /// Most commands write one session.
     first: Option<(Name<'c>, Event)>,
     written: Vec<(Name<'c>, Event)>,
+    /// Keys of the first so many of `ended`, to be found again.
+    looked_up: RefCell<(usize, HashSet<&'c [u8]>)>,
 }
 
 impl<'c> Pending<'c> {
@@ -69,7 +73,12 @@ impl<'c> Pending<'c> {
 
     /// Whether this command has ended the session of a key.
     pub fn has_ended(&self, key: &[u8]) -> bool {
-        self.ended.iter().any(|(name, ending)| *ending == Ending::Command && name.bytes() == key)
+        let Ok(mut looked_up) = self.looked_up.try_borrow_mut() else { return false };
+        let (known, keys) = &mut *looked_up;
+        let new = self.ended.get(*known..).unwrap_or_default();
+        keys.extend(new.iter().filter(|(_, ending)| *ending == Ending::Command).map(|(name, _)| name.bytes()));
+        *known = self.ended.len();
+        keys.contains(key)
     }
 
     /// Publishes it all.

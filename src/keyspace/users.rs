@@ -212,9 +212,9 @@ impl<'c> Call<'c> {
         if !index::knows_times() || !index::with(|index| index.is_crowd(db, user)) {
             return false;
         }
-        /// Where a user's sessions have just become many, those that were there before are not known yet: sixteen.
-        const MOST: usize = 1024;
-        for name in index::with(|index| index.unknown(db, user, MOST, OwnedName::new)) {
+        // Where a user's sessions have just become many, those that were there before are not known yet: sixteen. (More where
+        // a replica's clock was wrong when it was filled, so that it saw none of them.)
+        for name in index::with(|index| index.unknown(db, user, usize::MAX, OwnedName::new)) {
             if let Ok(key) = self.read(name.name(), Look::Peek) {
                 index::learn(db, user, name.name().bytes(), &key);
             }

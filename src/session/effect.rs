@@ -5,7 +5,7 @@
 
 use super::caps;
 use super::fields::FieldsView;
-use super::layout::{part, Head, FORMAT, HEAD};
+use super::layout::{part, Head, FORMAT, HEAD, MAX_VERSION};
 use super::record::{Session, Snapshot};
 use super::time::{Times, MAX_TIME};
 use super::wire::{bytes_len, int_len, put_bytes, put_int, Reader};
@@ -196,7 +196,7 @@ impl<'a> Effect<'a> {
             return None;
         }
         let mut r = Reader::new(rest);
-        let version = r.int()?;
+        let version = r.int().filter(|version| (1..=MAX_VERSION).contains(version))?;
         let user = match (has(part::USER), has(part::NOUSER)) {
             (true, _) => UserChange::Set(r.bytes().filter(|user| (1..=caps::USER).contains(&user.len()))?),
             (_, true) => UserChange::Clear,
@@ -329,7 +329,7 @@ pub(crate) mod tests {
 
     prop_compose! {
         fn parts()(
-            times in times(), version: u64, user in prop::option::of(bytes(1..20)),
+            times in times(), version in 1..=MAX_VERSION, user in prop::option::of(bytes(1..20)),
             snapshot in prop::option::of((0..=MAX_TIME, any::<u64>(), bytes(0..50))), fields in fields(20),
         ) -> Parts {
             Parts { times, version, user, snapshot, fields }
@@ -366,7 +366,7 @@ pub(crate) mod tests {
 
         #[test]
         fn an_effect_does_the_same_here_and_there(
-            s in parts(), times in times(), version: u64, fields in fields(20),
+            s in parts(), times in times(), version in 1..=MAX_VERSION, fields in fields(20),
             removed in prop::collection::vec(bytes(0..3), 0..20), user in bytes(1..9), which in 0..3, whole: bool, clear: bool,
             snapshot in prop::option::of((0..=MAX_TIME, any::<u64>(), bytes(0..9))),
         ) {
@@ -438,9 +438,16 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_empty_user_is_refused() {
-        let session = Session { user: Some(b""), ..Session::default() };
-        assert_eq!(Effect::decode(&Effect::whole(session).encode()), Err(Malformed::Bad));
+    fn an_empty_user_and_a_version_that_cannot_be_are_refused() {
+        let good = Session { version: 1, ..Session::default() };
+        assert!(Effect::decode(&Effect::whole(good).encode()).is_ok());
+        for bad in [
+            Session { user: Some(b""), ..good },
+            Session { version: 0, ..good },
+            Session { version: MAX_VERSION + 1, ..good },
+        ] {
+            assert_eq!(Effect::decode(&Effect::whole(bad).encode()), Err(Malformed::Bad));
+        }
     }
 
     /// The bytes of one session of every shape. They stand in people's files: when one of these lines has to change, the
@@ -461,7 +468,7 @@ pub(crate) mod tests {
         let shapes = [
             ("anonymous, empty, for ever", Effect::whole(session)),
             ("lifetime", Effect::whole(Session { times: both, ..session })),
-            ("fixed end", Effect::whole(Session { times: at, version: u64::MAX, ..session })),
+            ("fixed end", Effect::whole(Session { times: at, version: MAX_VERSION, ..session })),
             ("user", Effect::whole(Session { user: Some(b"ann"), ..session })),
             ("fields", Effect::whole(Session { fields: fields.view(), ..session })),
             ("all", Effect::whole(all)),
@@ -482,7 +489,7 @@ pub(crate) mod tests {
     const FORMAT_1: &str = "
 anonymous, empty, for ever: 0120000068e5cf8b010168e5cf8b01000000000000000000000001
 lifetime: 0128000068e5cf8b010168e5cf8b0140771b00000074b701000001
-fixed end: 0130000068e5cf8b010168e5cf8b0100b8eb6c49ffdb1fd277e6ffffffffffffffffff01
+fixed end: 0130000068e5cf8b010168e5cf8b0100b8eb6c49ffdb1fd277e6ffffffffffffffff7f
 user: 0121000068e5cf8b010168e5cf8b0100000000000000000000000103616e6e
 fields: 0122000068e5cf8b010168e5cf8b0100000000000000000000000102046e616d6506416e6e016e053137
 all: 012f000068e5cf8b010168e5cf8b0140771b00000074b7010000ac0203616e6e108fe5cf8b010807060504030201036e657702046e616d6506416e6e016e053137

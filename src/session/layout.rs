@@ -9,7 +9,7 @@
 //!  9       accessed     6 bytes   │ Unix times and spans in milliseconds, the lowest byte first. Their places are fixed, so
 //! 15       idle         5 bytes   │ that a touch stores six bytes and copies nothing. An idle timeout of 0 is none.
 //! 20       end          6 bytes   ┘ The end is a span (LIFETIME), a time (ENDS_AT), or 0
-//! 26       version      an integer
+//! 26       version      an integer, from 1 to that of 63 bits
 //!          user         length and bytes, if USER
 //!          snapshot     grace (6 bytes), request (8 bytes), successor (length and bytes), if SNAPSHOT
 //!          removed      count, then length and bytes of each name, if REMOVED
@@ -23,6 +23,9 @@ use super::time::{End, Millis, Times, MAX_TIME, MAX_TIMEOUT};
 
 /// The number of the layout.
 pub const FORMAT: u8 = 1;
+
+/// The highest version: the highest integer of a reply. There it stays.
+pub const MAX_VERSION: u64 = i64::MAX as u64;
 
 /// Bytes before the version.
 pub const HEAD: usize = 26;

@@ -67,7 +67,10 @@ impl<'a> Rotation<'a> {
     pub fn decide(&self, old: State<'_>, new: NewKey, rules: &Rules, now: Millis) -> Result<Rotated<'a>, Refusal> {
         if let State::Frozen(session) = old {
             return match (session.snapshot, new) {
-                (Some(left), NewKey::Live(version)) if self.left(&left) => Ok(Rotated::Again(version)),
+                // A rotation counts the version on: an earlier one is another session that has taken the key.
+                (Some(left), NewKey::Live(version)) if self.left(&left) && version > session.version => {
+                    Ok(Rotated::Again(version))
+                }
                 _ => Err(Refusal::Gone),
             };
         }
@@ -165,6 +168,7 @@ mod tests {
         let snapshot = Some(Snapshot { grace: 9_000, request: 77, successor: b"new" });
         let frozen = State::Frozen(Session { snapshot, ..session(&fields) });
         assert_eq!(said(&rotation(Some(50)), frozen, NewKey::Live(12)), "again 12");
+        assert_eq!(said(&rotation(Some(50)), frozen, NewKey::Live(7)), "Gone", "another session under that key");
         assert_eq!(said(&rotation(Some(50)), frozen, NewKey::Free), "Gone");
         assert_eq!(said(&rotation(Some(50)), frozen, NewKey::Taken), "Gone");
         assert_eq!(said(&Rotation { request: 78, ..rotation(Some(50)) }, frozen, NewKey::Live(12)), "Gone");

@@ -3,6 +3,7 @@
 use super::caps;
 use super::effect::{Effect, UserChange};
 use super::fields::{Fields, FieldsView, Kind};
+use super::layout::MAX_VERSION;
 use super::record::{Session, State};
 use super::time::{End, Millis, Times, TimesChange};
 use std::fmt;
@@ -209,7 +210,7 @@ impl<'a> Write<'a> {
             Counts::IfFound => !change.effect.removed.is_empty(),
         };
         if counts {
-            change.effect.version = session.version.saturating_add(1);
+            change.effect.version = session.version.saturating_add(1).min(MAX_VERSION);
         } else if change.effect.removed.is_empty() && self.fields.is_empty() && !self.replace {
             change.fields = None;
         }

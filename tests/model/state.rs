@@ -276,26 +276,21 @@ impl Model {
     /// Whether a session that is there is missing to every command: its deadline has passed, or it is a snapshot of a
     /// session that is no more.
     pub fn is_over(&self, db: usize, s: &Session) -> bool {
-        s.dead || s.grace.as_ref().is_some_and(|grace| !self.lives_on(db, &grace.newkey))
+        s.dead || s.grace.as_ref().is_some_and(|grace| !self.lives_on(db, &grace.newkey, s.version))
     }
 
-    /// Whether there is a live session at a key, or where further rotations have taken it.
-    fn lives_on(&self, db: usize, key: &Bytes) -> bool {
+    /// Whether there is a live session at a key, or where further rotations have taken it. A rotation counts the version on:
+    /// one that is not later is of another session, which has taken the key.
+    fn lives_on(&self, db: usize, key: &Bytes, mut version: i64) -> bool {
         let mut key = key;
-        for _ in 0..self.dbs[db].len() {
-            match self.session(&Slot { db, key: key.clone() }) {
-                None => return false,
-                Some(s) if s.dead => return false,
-                Some(s) if s.grace.is_none() => return true,
-                Some(_) => {}
-            }
-            let Some(Entry { value: Value::Session(Session { grace: Some(grace), .. }), .. }) = self.dbs[db].get(key)
-            else {
+        loop {
+            let Some(Entry { value: Value::Session(s), .. }) = self.dbs[db].get(key) else { return false };
+            if s.dead || s.version <= version {
                 return false;
-            };
-            key = &grace.newkey;
+            }
+            let Some(grace) = &s.grace else { return true };
+            (key, version) = (&grace.newkey, s.version);
         }
-        false
     }
 
     /// The number of an arrival.
@@ -665,7 +660,7 @@ impl Model {
             (State::Other, _) => return Done::new(refused(WRONGTYPE)),
             (State::Frozen(s), _) if s.grace.as_ref().is_some_and(|grace| grace.rotation == rotation) => {
                 return Done::new(match self.state(&Slot { db: slot.db, key: to.clone() }) {
-                    State::Live(s) => Reply::Int(s.version),
+                    State::Live(now) if now.version > s.version => Reply::Int(now.version),
                     _ => refused("SESSIONGONE"),
                 });
             }
