@@ -625,3 +625,14 @@ fn a_key_without_a_ttl_does_not_keep_a_session_past_its_deadline() {
         assert_eq!(s.say("EXISTS a"), "0", "{writer} left the key");
     }
 }
+
+/// VERIFY finds nothing wrong where a session is only past its expiry and not collected yet.
+#[test]
+fn a_session_that_waits_to_be_collected_is_not_stale() {
+    let mut s = Server::new();
+    s.says("DEBUG SET-ACTIVE-EXPIRE 0", "OK");
+    s.says("SESSION.SET a USER ann PX 1", "1");
+    s.tick();
+    s.tick();
+    s.says("SESSION.VERIFY", "[sessions, 1, indexed, 1, missing, 0, stale, 0, fixed, 0]");
+}

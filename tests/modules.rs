@@ -300,3 +300,24 @@ fn meddling_with_unset() {
 fn meddling_with_incrby() {
     meddle_with("SESSION.INCRBY v f 1");
 }
+
+/// On 7.0 a look at an expired key ends it, and whoever hears of that may end a session whose key BYUSER holds open: what
+/// it says then is read from freed memory.
+#[test]
+fn byuser_shows_nothing_of_a_session_that_another_module_ended_meanwhile() {
+    let mut s = Server::start(&["--loadmodule", meddler().to_str().unwrap()]);
+    s.says("DEBUG SET-ACTIVE-EXPIRE 0", "OK");
+    let text = "A".repeat(4000);
+    for key in ["a", "b"] {
+        s.says(&format!("SESSION.SET {key} USER ann FIELDS 1 f {text}"), "1");
+    }
+    s.says("PEXPIRE b 1", "1");
+    s.tick();
+    s.tick();
+    let script = "redis.call('DEL','a'); for i=1,200 do redis.call('SET','x'..i,string.rep('Z',4000+i)) end return 1";
+    let on = ["MEDDLER.ON", "expired", "call", "!", "EVAL", script, "0"].map(str::as_bytes);
+    s.send(&on).unwrap();
+    let said = s.say("SESSION.BYUSER ann META 1 user FIELDS 1 f");
+    let whole = format!("[[key, a, user, ann, data, [f, {text}]]]");
+    assert!(said == "[]" || said == whole, "{said}");
+}

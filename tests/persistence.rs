@@ -396,3 +396,29 @@ fn what_a_snapshot_remembers_comes_back_from_files() {
         s.says("DBSIZE", "1");
     }
 }
+
+fn send_all(s: &mut Server, n: usize, command: impl Fn(usize) -> String) {
+    let mut client = s.client();
+    for start in (0..n).step_by(1000) {
+        let commands: Vec<Vec<String>> =
+            (start..(start + 1000).min(n)).map(|i| command(i).split(' ').map(String::from).collect()).collect();
+        client.send_all(&commands).into_iter().for_each(|said| drop(said.unwrap()));
+    }
+}
+
+/// The memory that saving in the background has the kernel copy.
+fn copied_by_a_save(s: &mut Server) -> u64 {
+    s.say("BGSAVE");
+    wait_until("the file is saved", || s.info("persistence", "rdb_bgsave_in_progress") == "0");
+    s.info("persistence", "rdb_last_cow_size").parse().unwrap()
+}
+
+/// A forked child that writes to the values it saves has the kernel copy all of them: a server of 10 GB needs 10 GB more.
+#[test]
+fn saving_in_the_background_copies_no_memory() {
+    let mut s = Server::new();
+    send_all(&mut s, 100_000, |i| format!("SESSION.SET s{i} FIELDS 1 f {}", "x".repeat(300)));
+    let copied = copied_by_a_save(&mut s);
+    let used: u64 = s.info("memory", "used_memory_dataset").parse().unwrap();
+    assert!(copied < used / 4, "{copied} bytes of {used} were copied");
+}

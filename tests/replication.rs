@@ -364,3 +364,31 @@ fn a_replica_writes_what_it_is_sent_into_its_own_aof() {
     assert_eq!(workload::view(&mut replica), view);
     assert_eq!(workload::view(&mut primary), view);
 }
+
+/// A replica hides a key past its expiry until its primary has said what becomes of it. That is no proof that there is no
+/// session: what VERIFY FIX forgets, nobody finds again.
+#[test]
+fn verify_fix_on_a_replica_keeps_what_is_hidden() {
+    let (mut s, mut replica) = (Server::new(), Server::new());
+    replica.follow(&mut s);
+    s.says("DEBUG SET-ACTIVE-EXPIRE 0", "OK");
+    s.says("SESSION.SET a USER ann PX 1500 FIELDS 1 f 1", "1");
+    replica.catch_up(&mut s);
+    // The primary slides the deadline in time, but its replica hears of that late.
+    let mut busy = s.client();
+    let slow = std::thread::spawn(move || {
+        let words = |text: &str| text.split(' ').map(String::from).collect::<Vec<_>>();
+        busy.send_all(&[words("SESSION.ADJUST a 1000"), words("DEBUG SLEEP 3")])
+    });
+    wait_until("the replica hides it", || replica.say("SESSION.GET a") == "nil" || replica.say("EXISTS a") == "0");
+    replica.tick();
+    replica.tick();
+    replica.say("SESSION.VERIFY FIX");
+    let said: Vec<String> = slow.join().unwrap().into_iter().map(|said| common::shown(&said.unwrap())).collect();
+    assert_eq!(said, ["1", "OK"]);
+    replica.catch_up(&mut s);
+    replica.says("EXISTS a", "1");
+    replica.says("SESSION.COUNT ann", "1");
+    replica.says("REPLICAOF NO ONE", "OK");
+    replica.says("SESSION.REVOKE ann", "1");
+}

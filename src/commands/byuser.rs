@@ -23,12 +23,9 @@ impl Handler for ByUser {
             }
         }
         let list = reply.list();
-        call.list_sessions(user, page.unwrap_or_default(), &list, |key, session| {
-            if read.is_empty() {
-                reply.bulk(key);
-            } else {
-                read.reply_listed(reply, key, session);
-            }
+        call.list_sessions(user, page.unwrap_or_default(), &list, !read.is_empty(), |key, session| match session {
+            Some(session) => read.reply_listed(reply, key, session),
+            None => reply.bulk(key),
         })?;
         list.end();
         Ok(())

@@ -15,7 +15,7 @@ impl Handler for Get {
         while let Some(option) = args.option(READ)? {
             read.take(option, &mut args)?;
         }
-        let key = call.read(name, Look::Client)?;
+        let key = call.find(name, Look::Client)?;
         match call.state_of(&key).readable() {
             Some(session) => read.reply(reply, &session),
             None => {

@@ -9,7 +9,7 @@ pub struct Info;
 
 impl Handler for Info {
     fn run(call: &mut Call<'_>, reply: &Reply) -> Result<()> {
-        let key = call.read(Args::of(call).first()?, Look::Client)?;
+        let key = call.find(Args::of(call).first()?, Look::Client)?;
         match call.state_of(&key).readable() {
             Some(session) => {
                 let fields = session.fields;

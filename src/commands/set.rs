@@ -54,7 +54,7 @@ impl Handler for Set {
 /// Makes room for the session that this write leaves, if it leaves one of a user. The write is decided here for that, and
 /// once more when it is carried out.
 fn keep_cap(call: &mut Call<'_>, name: Name<'_>, write: &Write<'_>, cap: Cap) -> Result<()> {
-    let key = call.read(name, Look::Peek)?;
+    let key = call.find(name, Look::Peek)?;
     let state = call.state_of(&key);
     let Outcome::Change(change) = write.decide(state, &config::rules(), call.now())? else { return Ok(()) };
     let before = state.live().and_then(|session| session.user);

@@ -29,6 +29,8 @@ pub struct Audit {
     pub stale: usize,
     /// How many of these were mended.
     pub fixed: usize,
+    /// How many entries there are whose session a scan came by.
+    right: usize,
 }
 
 /// What a scan of a database does with the sessions that it comes by.
@@ -64,7 +66,10 @@ impl Call<'_> {
                 break;
             }
         }
-        self.check_entries(&mut audit, fix);
+        // As a rule that was all of them, and nothing need be opened to look for the rest.
+        if audit.right < index::with(|index| index.sessions()) {
+            self.check_entries(&mut audit, fix);
+        }
         audit
     }
 
@@ -163,7 +168,11 @@ impl Visitor for Compare<'_> {
         self.audit.sessions = self.audit.sessions.saturating_add(1);
         let Some(user) = user else { return };
         let stamp = handle.stamp(session);
-        match index::with(|index| index.find(self.db, user, name.bytes())) {
+        let known = index::with(|index| index.find(self.db, user, name.bytes()));
+        if known.is_some() || self.fix {
+            self.audit.right = self.audit.right.saturating_add(1);
+        }
+        match known {
             None => self.audit.missing = self.audit.missing.saturating_add(1),
             Some(Some(known)) if known != stamp => self.audit.stale = self.audit.stale.saturating_add(1),
             Some(_) => return,

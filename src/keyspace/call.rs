@@ -3,12 +3,12 @@
 use super::api::api;
 use super::error::{Error, Result};
 use super::guard::{guard, trip};
-use super::key::{Look, ReadKey, WriteKey};
+use super::key::{Left, Look, ReadKey, WriteKey};
 use super::name::{Name, OwnedName};
 use super::publish::Pending;
 use super::reply::Reply;
 use super::server;
-use crate::session::{Millis, Session, State};
+use crate::session::{Millis, State};
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleString};
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
@@ -110,6 +110,22 @@ impl<'c> Call<'c> {
         ReadKey::open(self.ctx, name, look)
     }
 
+    /// The same for a command that shows it: a snapshot whose session is no more is not there.
+    pub fn find<'k>(&'k self, name: Name<'k>, look: Look) -> Result<ReadKey<'k>> {
+        let key = self.read(name, look)?;
+        let Some(left) = key.session().as_ref().and_then(Left::of) else { return Ok(key) };
+        // Looked up while nothing is open: on 7.0 even a look may end an expired key, and who hears of that may do anything.
+        drop(key);
+        let goes_on = self.goes_on(left);
+        let key = self.read(name, Look::Peek)?;
+        Ok(if goes_on { key } else { key.hidden() })
+    }
+
+    /// What a reader finds in a key at the time of the command.
+    pub fn state_of<'s>(&self, key: &'s ReadKey<'_>) -> State<'s> {
+        State::of(key.session(), self.now())
+    }
+
     /// Opens a key to write to the session in it. One that has ended while its key stayed is ended first.
     pub fn write<'k>(&'k mut self, name: Name<'c>) -> Result<WriteKey<'k, 'c>> {
         WriteKey::open(self, name)?.without_what_is_over()
@@ -127,34 +143,29 @@ impl<'c> Call<'c> {
         WriteKey::open(self, name)
     }
 
-    /// What a reader finds at a key: what is there, but for a snapshot whose session is no more.
-    pub fn state_of<'s>(&self, key: &'s ReadKey<'_>) -> State<'s> {
-        match State::of(key.session(), self.now()) {
-            State::Frozen(session) if !self.goes_on(&session) => State::Missing,
-            state => state,
-        }
-    }
-
     /// Whether the session of a snapshot goes on: whether there is one under its new key, or that is a snapshot, too, and
     /// the same holds of it. What this very command has ended was there when it began, whatever the order of its keys.
     ///
     /// A rotation counts the version on, so that an earlier version under the new key is another session that has taken its
     /// place. So, too, no ring of snapshots is ever followed to where it began.
-    pub(super) fn goes_on(&self, snapshot: &Session<'_>) -> bool {
+    pub(super) fn goes_on(&self, left: Left) -> bool {
         /// How many further rotations are followed. More of them within a grace are no client that lost a reply.
         const HOPS: usize = 256;
-        let successor = |session: &Session<'_>| session.snapshot.map(|left| (left.successor.to_vec(), session.version));
-        let mut next = successor(snapshot);
+        let mut left = left;
         for _ in 0..HOPS {
-            let Some((key, version)) = next else { return false };
-            let name = OwnedName::new(&key);
+            let name = OwnedName::new(&left.successor);
             let Ok(found) = self.read(name.name(), Look::Peek) else { return false };
-            match State::of(found.session(), self.now()) {
-                State::Missing => return self.pending.has_ended(&key) || self.may_be_elsewhere(&key),
-                State::Live(session) => return session.version > version,
-                State::Frozen(session) if session.version <= version => return false,
-                State::Frozen(session) => next = successor(&session),
-            }
+            left = match State::of(found.session(), self.now()) {
+                State::Missing => {
+                    return self.pending.has_ended(&left.successor) || self.may_be_elsewhere(&left.successor)
+                }
+                State::Live(session) => return session.version > left.version,
+                State::Frozen(session) if session.version <= left.version => return false,
+                State::Frozen(session) => match Left::of(&session) {
+                    Some(left) => left,
+                    None => return false,
+                },
+            };
         }
         false
     }

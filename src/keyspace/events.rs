@@ -131,6 +131,8 @@ unsafe extern "C" fn on_flush(_: *mut RedisModuleCtx, _: raw::RedisModuleEvent, 
 unsafe extern "C" fn on_loading(ctx: *mut RedisModuleCtx, _: raw::RedisModuleEvent, subevent: u64, _: *mut c_void) {
     guard((), || {
         index::with(|index| index.settle());
+        // No event that is to come tells of what was loaded before.
+        Value::take_loaded();
         if subevent == raw::REDISMODULE_SUBEVENT_LOADING_ENDED {
             index::learn_all(ctx);
         }

@@ -14,8 +14,9 @@ use super::server;
 use super::value::Value;
 use crate::info::{self, Counter};
 use crate::session::buffer::Buffer;
+use crate::session::layout::HEAD;
 use crate::session::write::Change;
-use crate::session::{Effect, Millis, Session, Snapshot, Stamp, State, Times};
+use crate::session::{Effect, Millis, Session, Stamp, State, Times};
 use redis_module::raw::{self, RedisModuleCtx, RedisModuleKey};
 use std::ffi::{c_char, c_int};
 use std::marker::PhantomData;
@@ -119,6 +120,22 @@ fn stamp(session: &Session<'_>, expiry: Option<Millis>) -> Stamp {
     }
 }
 
+/// What a snapshot was left for.
+pub(super) struct Left {
+    /// The key that its session has now.
+    pub successor: Vec<u8>,
+    /// Its version, after which the session's counts on.
+    pub version: u64,
+}
+
+impl Left {
+    /// Of a session, if it is a snapshot.
+    pub fn of(session: &Session<'_>) -> Option<Self> {
+        let successor = session.snapshot?.successor.to_vec();
+        Some(Left { successor, version: session.version })
+    }
+}
+
 /// A key that is open to be read.
 pub struct ReadKey<'k> {
     handle: Handle,
@@ -139,6 +156,19 @@ impl<'k> ReadKey<'k> {
     /// The session in it, live or not.
     pub fn session(&self) -> Option<Session<'_>> {
         self.session
+    }
+
+    /// A copy of the record of the session in it; empty if there is none.
+    pub(super) fn record(&self) -> Vec<u8> {
+        // SAFETY: the value lives while the handle is open, and nobody writes meanwhile.
+        let record = |value: Value| unsafe { value.record() }.to_vec();
+        self.handle.value().ok().flatten().map(record).unwrap_or_default()
+    }
+
+    /// The same key as one in which nothing is found.
+    pub(super) fn hidden(mut self) -> Self {
+        self.session = None;
+        self
     }
 
     /// The handle, for what the index wants to know.
@@ -177,15 +207,12 @@ impl<'k, 'c> WriteKey<'k, 'c> {
     /// The same, after what has ended while its key stayed was ended.
     pub(super) fn without_what_is_over(mut self) -> Result<Self> {
         self.end_past_deadline();
-        let Some(session @ Session { snapshot: Some(left), version, .. }) = self.session else { return Ok(self) };
-        // A snapshot lives no longer than the session that it was left for. That is looked up by a copy, while nothing is
-        // open to be written.
-        let (successor, name) = (left.successor.to_vec(), self.name);
-        let left = Snapshot { successor: &successor, ..left };
-        let copy = Session { times: session.times, version, snapshot: Some(left), ..Session::default() };
+        let Some(left) = self.session.as_ref().and_then(Left::of) else { return Ok(self) };
+        // A snapshot lives no longer than the session that it was left for. That is looked up while nothing is open.
+        let name = self.name;
         let WriteKey { call, handle, .. } = self;
         drop(handle);
-        let goes_on = call.goes_on(&copy);
+        let goes_on = call.goes_on(left);
         let mut key = WriteKey::open(call, name)?;
         if !goes_on && key.session.is_some() {
             key.end_as_over();
@@ -241,9 +268,8 @@ impl<'k, 'c> WriteKey<'k, 'c> {
         // What was there is freed when all is done: the index is told of its user.
         let _old = match (before, self.value) {
             (Some(before), Some(value)) if effect.only_times(&before) => {
-                // SAFETY: nothing that was lent of the value is alive, as `&mut self` shows; `before` is a copy, of which
-                // only what does not change is used: its user.
-                Session::set_times(unsafe { value.record_mut() }, effect.times);
+                // SAFETY: nothing was lent of the bytes of fixed width: a session is read into numbers and what stands behind.
+                Session::set_times(unsafe { value.head_mut(HEAD) }, effect.times);
                 self.session = Some(Session { times: effect.times, ..before });
                 None
             }

@@ -131,6 +131,11 @@ pub fn peek_flags() -> c_int {
     PEEK.load(Relaxed)
 }
 
+/// Whether a key can be opened so that nothing comes of it (7.2): before, a look at an expired key ends it.
+pub fn looks_leave_no_trace() -> bool {
+    peek_flags() & raw::REDISMODULE_OPEN_KEY_NOEXPIRE as c_int != 0
+}
+
 /// See [`AUDIT`].
 pub fn audit_flags() -> c_int {
     AUDIT.load(Relaxed)

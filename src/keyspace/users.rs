@@ -10,11 +10,12 @@ use super::index;
 use super::key::{Look, ReadKey, WriteKey};
 use super::name::{Name, OwnedName};
 use super::reply::List;
+use super::server;
 use super::topology::Wanted;
 use crate::session::limit::{Cap, Crowded, Full, Other, Policy};
 use crate::session::slot::slot_of;
 use crate::session::Stamp;
-use crate::session::{Millis, Session};
+use crate::session::{Millis, Session, Times};
 use std::cmp::Ordering;
 
 /// A part of a list.
@@ -46,10 +47,30 @@ impl Page {
     }
 }
 
-/// A key that was found to hold a live session of a user.
+/// A live session of a user that was found.
 struct Live<'k> {
     name: Name<'k>,
-    key: ReadKey<'k>,
+    times: Times,
+    held: Held<'k>,
+}
+
+/// What is kept of a session that was found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// That it is there, and its times.
+    Times,
+    /// All of it.
+    Session,
+}
+
+/// How a session is kept.
+enum Held<'k> {
+    /// Not at all.
+    Not,
+    /// In its key, which stays open.
+    Open(ReadKey<'k>),
+    /// As a copy of its record: before 7.2 the look at the next key may end that one, and who hears of it may end this one.
+    Copy(Vec<u8>),
 }
 
 impl Live<'_> {
@@ -57,10 +78,12 @@ impl Live<'_> {
         self.name.bytes()
     }
 
-    fn session(&self) -> Session<'_> {
-        let session = self.key.session();
-        debug_assert!(session.is_some(), "it was found");
-        session.unwrap_or_default()
+    fn session(&self) -> Option<Session<'_>> {
+        match &self.held {
+            Held::Not => None,
+            Held::Open(key) => key.session(),
+            Held::Copy(record) => Some(Session::of(record)),
+        }
     }
 }
 
@@ -96,22 +119,25 @@ impl<'c> Call<'c> {
         user: &[u8],
         page: Page,
         list: &List<'_>,
-        mut show: impl FnMut(&[u8], &Session<'_>),
+        with_sessions: bool,
+        mut show: impl FnMut(&[u8], Option<&Session<'_>>),
     ) -> Result<()> {
         self.check_node(Wanted::Read)?;
+        let keep = if with_sessions { Keep::Session } else { Keep::Times };
         if !self.is_crowd(user) {
             let names = self.candidates(user);
-            let mut found = page.of(self.open_live(user, &names)?, |a, b| {
-                b.session().times.accessed.cmp(&a.session().times.accessed).then_with(|| a.name().cmp(b.name()))
-            });
+            let latest = |a: &Live<'_>, b: &Live<'_>| {
+                b.times.accessed.cmp(&a.times.accessed).then_with(|| a.name().cmp(b.name()))
+            };
+            let found = page.of(self.open_live(user, &names, keep)?, latest);
             list.announce(found.len());
-            found.drain(..).for_each(|found| show(found.name(), &found.session()));
+            found.iter().for_each(|found| show(found.name(), found.session().as_ref()));
             return Ok(());
         }
         for name in self.crowd_page(user, page)? {
-            if let Some(found) = self.live_session_of(user, name.name()) {
+            if let Some(found) = self.live_session_of(user, name.name(), keep) {
                 list.count_one();
-                show(found.name(), &found.session());
+                show(found.name(), found.session().as_ref());
             }
         }
         Ok(())
@@ -121,7 +147,7 @@ impl<'c> Call<'c> {
     pub fn count_sessions(&self, user: &[u8]) -> Result<usize> {
         self.check_node(Wanted::Read)?;
         if !self.is_crowd(user) {
-            return Ok(self.open_live(user, &self.candidates(user))?.len());
+            return Ok(self.open_live(user, &self.candidates(user), Keep::Times)?.len());
         }
         if self.sees_all(&self.caller()) {
             let (db, now) = (self.db(), self.now());
@@ -161,12 +187,8 @@ impl<'c> Call<'c> {
         } else {
             let mut names = self.candidates(user);
             names.retain(|name| counts(name.name()));
-            let live = names.iter().filter_map(|name| self.live_session_of(user, name.name()));
-            live.map(|found| {
-                let times = found.session().times;
-                other(found.name, times.created, times.accessed)
-            })
-            .collect()
+            let live = names.iter().filter_map(|name| self.live_session_of(user, name.name(), Keep::Times));
+            live.map(|found| other(found.name, found.times.created, found.times.accessed)).collect()
         };
         cap.make_room(others, joins)
     }
@@ -178,11 +200,11 @@ impl<'c> Call<'c> {
     }
 
     /// Those of these keys that hold a live session of the user which the caller may read, and this node may show.
-    fn open_live<'n>(&'n self, user: &[u8], names: &'n [OwnedName]) -> Result<Vec<Live<'n>>> {
+    fn open_live<'n>(&'n self, user: &[u8], names: &'n [OwnedName], keep: Keep) -> Result<Vec<Live<'n>>> {
         let caller = self.caller();
         let mut found = Vec::with_capacity(names.len());
         for name in names {
-            match self.live_session_of(user, name.name()) {
+            match self.live_session_of(user, name.name(), keep) {
                 Some(live) if caller.may(Permission::Read, live.name) => found.push(live),
                 _ => {}
             }
@@ -191,8 +213,8 @@ impl<'c> Call<'c> {
         Ok(found)
     }
 
-    /// Opens a key that holds a live session of this user; nothing if it holds none.
-    fn live_session_of<'n>(&'n self, user: &[u8], name: Name<'n>) -> Option<Live<'n>> {
+    /// Finds a live session of this user in a key; nothing if it holds none.
+    fn live_session_of<'n>(&'n self, user: &[u8], name: Name<'n>, keep: Keep) -> Option<Live<'n>> {
         let db = self.db();
         let Ok(key) = self.read(name, Look::Peek) else {
             index::with(|index| index.remove(db, user, name.bytes()));
@@ -203,7 +225,16 @@ impl<'c> Call<'c> {
             index::with(|index| index.remove(db, user, name.bytes()));
             return None;
         }
-        session.live(self.now()).then_some(Live { name, key })
+        if !session.live(self.now()) {
+            return None;
+        }
+        let times = session.times;
+        let held = match keep {
+            Keep::Times => Held::Not,
+            Keep::Session if server::looks_leave_no_trace() => Held::Open(key),
+            Keep::Session => Held::Copy(key.record()),
+        };
+        Some(Live { name, times, held })
     }
 
     /// Whether the user has so many sessions that the index keeps their times; then it knows those of all.

@@ -127,7 +127,7 @@ impl Value {
     /// Its record.
     ///
     /// # Safety
-    /// For `'v` the value is not freed, and not changed through [`Value::record_mut`].
+    /// For `'v` the value is not freed, and not changed through [`Value::head_mut`].
     pub unsafe fn record<'v>(self) -> &'v [u8] {
         // SAFETY: the record stands behind the prefix; the rest is the caller's promise.
         unsafe { std::slice::from_raw_parts(self.0.add(PREFIX).as_ptr(), self.len() as usize) }
@@ -138,21 +138,28 @@ impl Value {
     /// # Safety
     /// As for [`Value::record`], while `take` runs.
     pub unsafe fn with_bytes<T>(self, take: impl FnOnce(&[u8]) -> T) -> T {
-        let marked = self.is_marked();
-        self.mark(false);
         // SAFETY: the allocation is the prefix and the record; the rest is the caller's promise.
-        let taken = take(unsafe { std::slice::from_raw_parts(self.0.as_ptr(), self.memory()) });
-        self.mark(marked);
-        taken
+        let bytes = unsafe { std::slice::from_raw_parts(self.0.as_ptr(), self.memory()) };
+        if !self.is_marked() {
+            return take(bytes);
+        }
+        // The mark stands in no file. It is taken off a copy: a child that saves must not write to what it saves, or the
+        // kernel copies all of it.
+        let mut clean = bytes.to_vec();
+        if let Some(prefix) = clean.first_chunk_mut() {
+            *prefix = self.len().to_le_bytes();
+        }
+        take(&clean)
     }
 
-    /// Its record, to change it in place.
+    /// The beginning of its record, of so many bytes at most, to change it in place.
     ///
     /// # Safety
-    /// For `'v` the value is not freed, and this is the only reference to it.
-    pub unsafe fn record_mut<'v>(self) -> &'v mut [u8] {
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(PREFIX).as_ptr(), self.len() as usize) }
+    /// For `'v` the value is not freed, and this is the only reference to these bytes.
+    pub unsafe fn head_mut<'v>(self, len: usize) -> &'v mut [u8] {
+        let len = len.min(self.len() as usize);
+        // SAFETY: the record stands behind the prefix, and is that long; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(PREFIX).as_ptr(), len) }
     }
 
     /// Bytes that it takes.
@@ -185,7 +192,7 @@ mod tests {
             // SAFETY: the value is ours, and no other reference to it lives.
             unsafe {
                 assert_eq!(value.record(), record);
-                value.record_mut().fill(7);
+                value.head_mut(len + 1).fill(7);
                 assert_eq!(Value::from_ptr(value.as_ptr()).unwrap().record(), vec![7; len]);
                 assert_eq!(value.memory(), len + 4);
                 value.mark(true);
