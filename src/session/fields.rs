@@ -7,7 +7,7 @@
 use super::buffer::Buffer;
 use super::caps;
 use super::selection::Distinct;
-use super::wire::{int_len, put_bytes, put_int, Reader};
+use super::wire::{put_bytes, put_int, Reader};
 use std::collections::HashMap;
 
 /// What the bytes of a value are.
@@ -44,14 +44,11 @@ impl<'a> Field<'a> {
         (self.value.len() as u64).saturating_mul(2) | u64::from(self.kind == Kind::Json)
     }
 
-    fn packed_len(&self) -> usize {
-        self.size().saturating_add(int_len(self.name.len() as u64)).saturating_add(int_len(self.tagged_len()))
-    }
-
     #[inline]
     fn pack(&self, out: &mut Vec<u8>) {
-        // One check of the room instead of four.
-        out.reserve(self.packed_len());
+        // One check of the room instead of four; so much is enough for two lengths.
+        const LENGTHS: usize = 20;
+        out.reserve(self.size().saturating_add(LENGTHS));
         put_bytes(out, self.name);
         put_int(out, self.tagged_len());
         out.extend_from_slice(self.value);

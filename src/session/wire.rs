@@ -30,8 +30,11 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// How many bytes an integer takes.
-#[inline]
+#[inline(always)]
 pub fn int_len(value: u64) -> usize {
+    if value < 0x80 {
+        return 1;
+    }
     // Seven bits to a byte, and one byte for 0.
     let bits = 64u32.saturating_sub((value | 1).leading_zeros());
     bits.div_ceil(7) as usize
