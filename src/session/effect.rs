@@ -177,11 +177,11 @@ impl<'a> Effect<'a> {
     /// Decodes it: anything that [`Effect::encode_to`] would not have written, or that passes the hard caps, is refused
     /// before memory is taken for it.
     pub fn decode(payload: &'a [u8]) -> Result<Self, Malformed> {
-        let parts = |payload: &[u8]| Some(u16::from_le_bytes([*payload.get(1)?, *payload.get(2)?]));
-        match (payload.first(), parts(payload)) {
-            (Some(&format), _) if format > FORMAT => Err(Malformed::Newer(format)),
-            (Some(&FORMAT), Some(parts)) if parts & !part::KNOWN != 0 => Err(Malformed::Unknown(parts & !part::KNOWN)),
-            _ => Self::read(payload).ok_or(Malformed::Bad),
+        match Head::format_and_parts(payload) {
+            Some((format, _)) if format > FORMAT => Err(Malformed::Newer(format)),
+            Some((FORMAT, parts)) if parts & !part::KNOWN != 0 => Err(Malformed::Unknown(parts & !part::KNOWN)),
+            Some((FORMAT, _)) => Self::read(payload).ok_or(Malformed::Bad),
+            _ => Err(Malformed::Bad),
         }
     }
 
@@ -259,9 +259,9 @@ pub fn check_record(payload: &[u8]) -> Result<(), Malformed> {
 /// The payload that makes a record again and leaves the key's own expiry to the server.
 pub fn keeping_ttl(record: &[u8]) -> Vec<u8> {
     let mut payload = record.to_vec();
-    // KEEPTTL is in the lower of the two bytes of parts.
-    if let Some(parts) = payload.get_mut(1) {
-        *parts |= part::KEEPTTL as u8;
+    if let Some(head) = payload.first_chunk_mut::<HEAD>() {
+        let Head { parts, times } = Head::read(head);
+        *head = Head { parts: parts | part::KEEPTTL, times }.bytes();
     }
     payload
 }
@@ -269,6 +269,7 @@ pub fn keeping_ttl(record: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::super::fields::{Field, Fields, Kind};
+    use super::super::layout::MAX_CLOCK;
     use super::super::time::{End, MAX_TIMEOUT};
     use super::super::write::Change;
     use super::*;
@@ -276,7 +277,7 @@ pub(crate) mod tests {
 
     prop_compose! {
         fn times()(
-            created in 0..=MAX_TIME, accessed in 0..=MAX_TIME, idle in prop::option::of(1..=MAX_TIMEOUT),
+            created in 0..=MAX_CLOCK, accessed in 0..=MAX_CLOCK, idle in prop::option::of(1..=MAX_TIMEOUT),
             end in prop_oneof![
                 Just(End::Never), (1..=MAX_TIMEOUT).prop_map(End::Lifetime), (1..=MAX_TIME).prop_map(End::At)
             ],
@@ -397,8 +398,8 @@ pub(crate) mod tests {
         fn any_bytes_are_refused_or_are_their_own_encoding(tail in bytes(0..80), parts in 0..1u16 << 10, s in parts(), at: usize) {
             let mut payload = s.record();
             let at = at % payload.len();
-            payload.truncate(at.max(3));
-            payload[1..3].copy_from_slice(&parts.to_le_bytes());
+            payload.truncate(at.max(2));
+            payload[0..2].copy_from_slice(&(parts << 4 | 1).to_le_bytes());
             payload.extend(tail);
             if let Ok(effect) = Effect::decode(&payload) {
                 prop_assert_eq!(effect.encode(), payload);
@@ -433,7 +434,7 @@ pub(crate) mod tests {
         assert_eq!(Effect::decode(&[]), Err(Malformed::Bad));
         assert_eq!(Malformed::Newer(2).to_string(), "session payload of format 2, this module knows 1");
         let mut later = some_session().record();
-        later[2] |= 0x04;
+        later[1] |= 0x40;
         assert_eq!(Effect::decode(&later), Err(Malformed::Unknown(0x400)));
     }
 
@@ -487,16 +488,16 @@ pub(crate) mod tests {
     }
 
     const FORMAT_1: &str = "
-anonymous, empty, for ever: 0120000068e5cf8b010168e5cf8b01000000000000000000000001
-lifetime: 0128000068e5cf8b010168e5cf8b0140771b00000074b701000001
-fixed end: 0130000068e5cf8b010168e5cf8b0100b8eb6c49ffdb1fd277e6ffffffffffffffff7f
-user: 0121000068e5cf8b010168e5cf8b0100000000000000000000000103616e6e
-fields: 0122000068e5cf8b010168e5cf8b0100000000000000000000000102046e616d6506416e6e016e053137
-all: 012f000068e5cf8b010168e5cf8b0140771b00000074b7010000ac0203616e6e108fe5cf8b010807060504030201036e657702046e616d6506416e6e016e053137
-touch: 0108000068e5cf8b010168e5cf8b0140771b00000074b701000002
-one field, expiry kept: 0142000068e5cf8b010168e5cf8b0100000000000000000000000202046e616d6506416e6e016e053137
-removed: 0100010068e5cf8b010168e5cf8b0100000000000000000000000202016100
-replaced, nobody's: 0180020068e5cf8b010168e5cf8b01000000000000000000000002
-frozen: 0104000068e5cf8b010168e5cf8b01000000000000000000000002108fe5cf8b010807060504030201036e6577
+anonymous, empty, for ever: 01020068e5cf8b118056febc18000000000000000000000001
+lifetime: 81020068e5cf8b118056febc1840771b00000074b701000001
+fixed end: 01030068e5cf8b118056febc1800b8eb6c49ffdb1fd277e6ffffffffffffffff7f
+user: 11020068e5cf8b118056febc1800000000000000000000000103616e6e
+fields: 21020068e5cf8b118056febc1800000000000000000000000102046e616d6506416e6e016e053137
+all: f1020068e5cf8b118056febc1840771b00000074b7010000ac0203616e6e108fe5cf8b010807060504030201036e657702046e616d6506416e6e016e053137
+touch: 81000068e5cf8b118056febc1840771b00000074b701000002
+one field, expiry kept: 21040068e5cf8b118056febc1800000000000000000000000202046e616d6506416e6e016e053137
+removed: 01100068e5cf8b118056febc1800000000000000000000000202016100
+replaced, nobody's: 01280068e5cf8b118056febc18000000000000000000000002
+frozen: 41000068e5cf8b118056febc18000000000000000000000002108fe5cf8b010807060504030201036e6577
 ";
 }

@@ -3,17 +3,17 @@
 //!
 //! ```text
 //! offset
-//!  0       format       1 byte: 1
-//!  1       parts        2 bytes: which parts follow, and what is done with them; see [`part`]
-//!  3       created      6 bytes   ┐
-//!  9       accessed     6 bytes   │ Unix times and spans in milliseconds, the lowest byte first. Their places are fixed, so
-//! 15       idle         5 bytes   │ that a touch stores six bytes and copies nothing. An idle timeout of 0 is none.
-//! 20       end          6 bytes   ┘ The end is a span (LIFETIME), a time (ENDS_AT), or 0
-//! 26       version      an integer, from 1 to that of 63 bits
-//!          user         length and bytes, if USER
-//!          snapshot     grace (6 bytes), request (8 bytes), successor (length and bytes), if SNAPSHOT
-//!          removed      count, then length and bytes of each name, if REMOVED
-//!          fields       count, then entries as in [`super::fields`], if FIELDS
+//!  0       format, parts      2 bytes: 4 bits, the number of this layout, 1; and 12 bits, which parts follow, and what
+//!                             is done with them; see [`part`]
+//!  2       created, accessed  11 bytes: 44 bits each   ┐ Unix times and spans in milliseconds, the lowest byte first.
+//! 13       idle               5 bytes                  │ Their places are fixed, so that a touch stores some bytes and
+//! 18       end                6 bytes                  ┘ copies nothing. An idle timeout of 0 is none; the end is a span
+//!                             (LIFETIME), a time (ENDS_AT), or 0
+//! 24       version            an integer, from 1 to that of 63 bits
+//!          user               length and bytes, if USER
+//!          snapshot           grace (6 bytes), request (8 bytes), successor (length and bytes), if SNAPSHOT
+//!          removed            count, then length and bytes of each name, if REMOVED
+//!          fields             count, then entries as in [`super::fields`], if FIELDS
 //! ```
 //!
 //! Integers without a width are LEB128 in their shortest form. A part is there only where it says something, so that equal
@@ -27,10 +27,20 @@ pub const FORMAT: u8 = 1;
 /// The highest version: the highest integer of a reply. There it stays.
 pub const MAX_VERSION: u64 = i64::MAX as u64;
 
-/// Bytes before the version.
-pub const HEAD: usize = 26;
+/// The latest time of a clock that a session can hold, of its creation or access: 44 bits, in the year 2527. (Its end may be
+/// later.)
+pub const MAX_CLOCK: Millis = (1 << CLOCK) - 1;
 
-/// The bits of `parts`.
+/// Bits of such a time.
+const CLOCK: u32 = 44;
+
+/// Bytes before the version.
+pub const HEAD: usize = 24;
+
+/// Bits of the format, before those of the parts.
+const FORMAT_BITS: u32 = 4;
+
+/// The bits of `parts`, twelve at most; the last of them will say that more follow.
 pub mod part {
     /// A user follows.
     pub const USER: u16 = 1;
@@ -73,26 +83,36 @@ impl Head {
             End::Lifetime(span) => (part::LIFETIME, span),
             End::At(time) => (part::ENDS_AT, time),
         };
-        let [p0, p1] = (self.parts & !(part::LIFETIME | part::ENDS_AT) | kind).to_le_bytes();
-        let [c0, c1, c2, c3, c4, c5, ..] = word(self.times.created, MAX_TIME);
-        let [a0, a1, a2, a3, a4, a5, ..] = word(self.times.accessed, MAX_TIME);
+        let parts = self.parts & !(part::LIFETIME | part::ENDS_AT) | kind;
+        let [p0, p1] = (parts << FORMAT_BITS | u16::from(FORMAT)).to_le_bytes();
+        let clock = |time: Millis| u128::from(time.clamp(0, MAX_CLOCK).unsigned_abs());
+        let both = clock(self.times.created) | clock(self.times.accessed) << CLOCK;
+        let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, ta, ..] = both.to_le_bytes();
         let [i0, i1, i2, i3, i4, ..] = word(self.times.idle.unwrap_or(0), MAX_TIMEOUT);
         let [e0, e1, e2, e3, e4, e5, ..] = word(end, MAX_TIME);
-        [FORMAT, p0, p1, c0, c1, c2, c3, c4, c5, a0, a1, a2, a3, a4, a5, i0, i1, i2, i3, i4, e0, e1, e2, e3, e4, e5]
+        [p0, p1, t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, ta, i0, i1, i2, i3, i4, e0, e1, e2, e3, e4, e5]
+    }
+
+    /// The number of the layout and the parts, of bytes that begin so; nothing of fewer.
+    pub fn format_and_parts(bytes: &[u8]) -> Option<(u8, u16)> {
+        let word = u16::from_le_bytes(*bytes.first_chunk()?);
+        Some(((word & 0x0f) as u8, word >> FORMAT_BITS))
     }
 
     /// Reads bytes that were checked when they were stored.
     #[inline]
     pub fn read(bytes: &[u8; HEAD]) -> Self {
-        let [_, p0, p1, c0, c1, c2, c3, c4, c5, a0, a1, a2, a3, a4, a5, i0, i1, i2, i3, i4, e0, e1, e2, e3, e4, e5] =
-            *bytes;
-        let parts = u16::from_le_bytes([p0, p1]);
+        let [p0, p1, t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, ta, i0, i1, i2, i3, i4, e0, e1, e2, e3, e4, e5] = *bytes;
+        let parts = u16::from_le_bytes([p0, p1]) >> FORMAT_BITS;
         let number = Millis::from_le_bytes;
         let idle = number([i0, i1, i2, i3, i4, 0, 0, 0]);
         let end = number([e0, e1, e2, e3, e4, e5, 0, 0]);
+        let created = number([t0, t1, t2, t3, t4, t5, 0, 0]) & MAX_CLOCK;
+        // The other time begins in the middle of a byte.
+        let accessed = number([t5, t6, t7, t8, t9, ta, 0, 0]) >> (CLOCK % 8);
         let times = Times {
-            created: number([c0, c1, c2, c3, c4, c5, 0, 0]),
-            accessed: number([a0, a1, a2, a3, a4, a5, 0, 0]),
+            created,
+            accessed,
             idle: (idle > 0).then_some(idle),
             end: match parts & (part::LIFETIME | part::ENDS_AT) {
                 part::LIFETIME => End::Lifetime(end),
@@ -113,7 +133,7 @@ impl Head {
             End::Lifetime(span) => span > 0 && fits(span, MAX_TIMEOUT),
             End::At(time) => time > 0 && fits(time, MAX_TIME),
         };
-        let all_fit = fits(created, MAX_TIME) && fits(accessed, MAX_TIME) && fits(idle.unwrap_or(0), MAX_TIMEOUT);
+        let all_fit = fits(created, MAX_CLOCK) && fits(accessed, MAX_CLOCK) && fits(idle.unwrap_or(0), MAX_TIMEOUT);
         (all_fit && end_fits && head.bytes() == *bytes).then_some(head)
     }
 }
@@ -130,10 +150,19 @@ mod tests {
 
     #[test]
     fn the_longest_times_fit_their_places() {
-        const { assert!(MAX_TIME < 1 << 48 && MAX_TIMEOUT < 1 << 40) };
-        let times = Times { created: MAX_TIME, accessed: MAX_TIME, idle: Some(MAX_TIMEOUT), end: End::At(MAX_TIME) };
+        const { assert!(MAX_TIME < 1 << 48 && MAX_TIMEOUT < 1 << 40 && part::KNOWN < 1 << 12) };
+        let times = Times { created: MAX_CLOCK, accessed: MAX_CLOCK, idle: Some(MAX_TIMEOUT), end: End::At(MAX_TIME) };
         let head = Head { parts: part::WHOLE | part::ENDS_AT, times };
         assert_eq!(Head::check(&head.bytes()), Some(head));
+    }
+
+    #[test]
+    fn two_times_share_a_byte_and_are_apart() {
+        for (created, accessed) in [(0, MAX_CLOCK), (MAX_CLOCK, 0), (1, 1 << 43), (1 << 43, 1), (1_700_000_000_000, 5)]
+        {
+            let times = Times { created, accessed, idle: None, end: End::Never };
+            assert_eq!(Head::read(&Head { parts: 0, times }.bytes()).times, times);
+        }
     }
 
     #[test]
@@ -142,12 +171,12 @@ mod tests {
         let good = Head { parts: part::LIFETIME, times }.bytes();
         for parts in [0, part::LIFETIME | part::ENDS_AT] {
             let mut bad = good;
-            bad[1] = parts as u8;
+            bad[0..2].copy_from_slice(&(parts << FORMAT_BITS | u16::from(FORMAT)).to_le_bytes());
             assert_eq!(Head::check(&bad), None, "{parts}");
         }
         let mut nothing = Head { parts: 0, times: Times { end: End::Never, ..times } }.bytes();
         assert!(Head::check(&nothing).is_some());
-        nothing[1] = part::LIFETIME as u8;
+        nothing[0..2].copy_from_slice(&(part::LIFETIME << FORMAT_BITS | u16::from(FORMAT)).to_le_bytes());
         assert_eq!(Head::check(&nothing), None, "a lifetime of 0");
     }
 }

@@ -63,7 +63,7 @@ redis-cli SESSION.APPLY sess:x
 redis-cli SESSION.APPLY sess:x ""
 #> (error) ERR malformed session payload
 redis-cli SESSION.APPLY sess:x "no payload"
-#> (error) ERR session payload of format 110, this module knows 1
+#> (error) ERR session payload of format 14, this module knows 1
 redis-cli --quoted-input SESSION.APPLY sess:x '"\x01\x01"'
 #> (error) ERR malformed session payload
 redis-cli --quoted-input SESSION.APPLY sess:x '"\x00\x00"'
@@ -72,11 +72,11 @@ redis-cli --quoted-input SESSION.APPLY sess:x '"\x00\x00"'
 # A payload of a later version of the module is refused, not guessed at.
 redis-cli --quoted-input SESSION.APPLY sess:x '"\x02\x01\x00"'
 #> (error) ERR session payload of format 2, this module knows 1
-redis-cli --quoted-input SESSION.APPLY sess:x '"\x01\x00\x80"'
-#> (error) ERR session payload of a later version of this module (it has parts 0x8000)
+redis-cli --quoted-input SESSION.APPLY sess:x '"\x01\x80"'
+#> (error) ERR session payload of a later version of this module (it has parts 0x800)
 
-# A change to a session that is not there. (A whole session would need none.) Format, parts, 23 bytes of times, version:
-times=$(printf '\\x00%.0s' {1..23}); whole="\"\x01\x20\x00$times\x01\""; change="\"\x01\x00\x00$times\x01\""
+# A change to a session that is not there. (A whole session would need none.) Format and parts, 22 bytes of times, version:
+times=$(printf '\\x00%.0s' {1..22}); whole="\"\x01\x02$times\x01\""; change="\"\x01\x00$times\x01\""
 redis-cli --quoted-input SESSION.APPLY sess:x "$change"
 #> (error) ERR no session that this effect could change
 
