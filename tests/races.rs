@@ -417,6 +417,17 @@ fn a_snapshot_does_not_come_back_with_another_session_under_its_sessions_key() {
 }
 
 #[test]
+fn a_snapshot_is_not_counted_with_another_session_that_one_command_ends_under_its_sessions_key() {
+    let mut s = Server::new();
+    s.says("SESSION.SET old USER alice", "1");
+    s.says("SESSION.ROTATE old new GRACE 300", "2");
+    s.says("RENAME new elsewhere", "OK");
+    s.says("SESSION.SET new USER alice", "1");
+    s.says("SESSION.DEL new old", "1");
+    s.says("SESSION.DEL elsewhere", "1");
+}
+
+#[test]
 fn many_snapshots_end_with_their_sessions_in_one_command_and_each_counts() {
     let mut s = Server::new();
     let (mut new, mut old) = (Vec::new(), Vec::new());

@@ -157,7 +157,8 @@ impl<'c> Call<'c> {
             let Ok(found) = self.read(name.name(), Look::Peek) else { return false };
             left = match State::of(found.session(), self.now()) {
                 State::Missing => {
-                    return self.pending.has_ended(&left.successor) || self.may_be_elsewhere(&left.successor)
+                    let ended = self.pending.ended_version(&left.successor);
+                    return ended.map_or_else(|| self.may_be_elsewhere(&left.successor), |v| v > left.version);
                 }
                 State::Live(session) => return session.version > left.version,
                 State::Frozen(session) if session.version <= left.version => return false,

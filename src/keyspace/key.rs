@@ -364,9 +364,10 @@ impl<'k, 'c> WriteKey<'k, 'c> {
         };
         server::check_sent(sent);
         // The index has followed by the type's `unlink`.
+        let version = self.session.map_or(0, |session| session.version);
         self.holds(None);
         self.modified();
-        self.call.pending().ended(self.name, ending);
+        self.call.pending().ended(self.name, ending, version);
     }
 
     /// Ends a session that is past its deadline while its key is still there.

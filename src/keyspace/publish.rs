@@ -7,7 +7,7 @@ use super::api::api;
 use super::name::Name;
 use redis_module::raw::{self, RedisModuleCtx};
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::{c_int, CStr};
 
 /// What is published of a session that was written.
@@ -49,12 +49,19 @@ pub enum Ending {
 /// written.
 #[derive(Default)]
 pub struct Pending<'c> {
-    ended: Vec<(Name<'c>, Ending)>,
+    ended: Vec<Ended<'c>>,
     /// Most commands write one session.
     first: Option<(Name<'c>, Event)>,
     written: Vec<(Name<'c>, Event)>,
-    /// Keys of the first so many of `ended`, to be found again.
-    looked_up: RefCell<(usize, HashSet<&'c [u8]>)>,
+    /// Of the first so many of `ended` the versions by their keys, to be found again.
+    looked_up: RefCell<(usize, HashMap<&'c [u8], u64>)>,
+}
+
+/// A session that ended.
+struct Ended<'c> {
+    name: Name<'c>,
+    ending: Ending,
+    version: u64,
 }
 
 impl<'c> Pending<'c> {
@@ -66,24 +73,24 @@ impl<'c> Pending<'c> {
         }
     }
 
-    /// A session ended.
-    pub fn ended(&mut self, name: Name<'c>, ending: Ending) {
-        self.ended.push((name, ending));
+    /// A session of this version ended.
+    pub fn ended(&mut self, name: Name<'c>, ending: Ending, version: u64) {
+        self.ended.push(Ended { name, ending, version });
     }
 
-    /// Whether this command has ended the session of a key.
-    pub fn has_ended(&self, key: &[u8]) -> bool {
-        let Ok(mut looked_up) = self.looked_up.try_borrow_mut() else { return false };
-        let (known, keys) = &mut *looked_up;
-        let new = self.ended.get(*known..).unwrap_or_default();
-        keys.extend(new.iter().filter(|(_, ending)| *ending == Ending::Command).map(|(name, _)| name.bytes()));
+    /// The version of the session of a key that this command has ended.
+    pub fn ended_version(&self, key: &[u8]) -> Option<u64> {
+        let mut looked_up = self.looked_up.try_borrow_mut().ok()?;
+        let (known, versions) = &mut *looked_up;
+        let new = self.ended.get(*known..).unwrap_or_default().iter();
+        versions.extend(new.filter(|e| e.ending == Ending::Command).map(|e| (e.name.bytes(), e.version)));
         *known = self.ended.len();
-        keys.contains(key)
+        versions.get(key).copied()
     }
 
     /// Publishes it all.
     pub fn publish(self, ctx: *mut RedisModuleCtx) {
-        for (name, ending) in self.ended {
+        for Ended { name, ending, .. } in self.ended {
             match ending {
                 Ending::Command => notify(ctx, MODULE, c"session.del", name),
                 Ending::Rotation => notify(ctx, MODULE, c"session.rotate", name),
