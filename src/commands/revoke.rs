@@ -35,15 +35,18 @@ impl Handler for Revoke {
 
 /// Ends those of these keys that hold a session of the user, or a snapshot of one, but for the exceptions; how many.
 fn revoke<'c>(call: &mut Call<'c>, user: &[u8], names: Vec<Name<'c>>, except: &HashSet<&[u8]>) -> Result<i64> {
-    let (caller, say) = (call.caller(), call.say_over(&names)?);
+    let (caller, authority) = (call.caller(), call.authority_over(&names)?);
     let mut ended = 0;
     for name in names {
         // A copy that is on its way to this node follows what becomes of the session where it comes from.
-        if except.contains(name.bytes()) || say.is_anothers(name.bytes()) || !caller.may(Permission::Write, name) {
+        if except.contains(name.bytes())
+            || authority.is_with_another(name.bytes())
+            || !caller.may(Permission::Write, name)
+        {
             continue;
         }
         let Some(mut key) = call.write_session_of(user, name) else { continue };
-        if say.counts(name.bytes()) {
+        if authority.counts(name.bytes()) {
             info::count(Counter::Revoked);
             ended = i64::saturating_add(ended, 1);
         }

@@ -2,7 +2,7 @@
 
 use super::api::api;
 use super::error::{Error, Result};
-use super::guard::{guard, trip};
+use super::guard::{fault_point, guard};
 use super::key::{Left, Look, ReadKey, WriteKey};
 use super::name::{Name, OwnedName};
 use super::publish::Pending;
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn entry<H: Handler>(
     let (mut call, reply) = (Call::of(ctx, args), Reply::on(ctx));
     let failed = Error::text("ERR internal error, see the server's log");
     let run = || {
-        trip("command", || call.arg(1).map_or(&[], Name::bytes));
+        fault_point("command", || call.arg(1).map_or(&[], Name::bytes));
         H::run(&mut call, &reply)
     };
     if let Err(error) = guard(Err(failed), run) {

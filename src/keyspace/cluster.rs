@@ -72,9 +72,9 @@ impl<'c> Call<'c> {
     }
 
     /// Over which of the sessions that it holds under these names this node has the say.
-    pub fn say_over(&self, names: &[Name<'_>]) -> Result<Say> {
+    pub fn authority_over(&self, names: &[Name<'_>]) -> Result<Authority> {
         if !self.in_cluster() {
-            return Ok(Say { served: None, arriving: HashSet::new() });
+            return Ok(Authority { served: None, arriving: HashSet::new() });
         }
         // Only of a key that is there does the server tell, where its slot is being given away.
         let held = |name: &&Name<'_>| self.read(**name, Look::Peek).is_ok_and(|key| key.session().is_some());
@@ -85,7 +85,7 @@ impl<'c> Call<'c> {
         let others = all.difference(&served).copied();
         let arriving = if served.len() < all.len() { self.arriving() } else { Slots::default() };
         let arriving = others.filter(|slot| arriving.contains(*slot)).collect();
-        Ok(Say { served: Some(served), arriving })
+        Ok(Authority { served: Some(served), arriving })
     }
 
     /// The key of a new session, of this prefix and id. In a cluster it is one of a slot that this node serves: a hash tag
@@ -148,21 +148,21 @@ impl<'c> Call<'c> {
 }
 
 /// Over which sessions a node has the say.
-pub struct Say {
+pub struct Authority {
     /// The slots that it serves; no matter where there is no cluster.
     served: Option<HashSet<u16>>,
     /// The slots that are on their way to it all at once, and another node's until they have come.
     arriving: HashSet<u16>,
 }
 
-impl Say {
+impl Authority {
     /// Whether what is done to the session of a key here is done to the session itself, and not to a copy.
     pub fn counts(&self, key: &[u8]) -> bool {
         self.served.as_ref().is_none_or(|served| served.contains(&slot_of(key)))
     }
 
     /// Whether the session of a key must be left to the node that it comes from.
-    pub fn is_anothers(&self, key: &[u8]) -> bool {
+    pub fn is_with_another(&self, key: &[u8]) -> bool {
         !self.arriving.is_empty() && self.arriving.contains(&slot_of(key))
     }
 }

@@ -4,7 +4,7 @@
 //! hands the same value to another key.
 
 use super::api::api;
-use super::guard::{guard, log_warning, trip};
+use super::guard::{fault_point, guard, log_warning};
 use super::index;
 use super::name::Name;
 use super::report;
@@ -88,7 +88,7 @@ unsafe extern "C" fn rdb_load(io: *mut RedisModuleIO, encoding: c_int) -> *mut c
 }
 
 fn check(bytes: &[u8]) -> Result<(), Malformed> {
-    trip("load", || bytes);
+    fault_point("load", || bytes);
     check_record(unframe(bytes).ok_or(Malformed::Bad)?)
 }
 
@@ -135,7 +135,7 @@ unsafe extern "C" fn digest(digest: *mut RedisModuleDigest, value: *mut c_void) 
     guard((), || {
         // SAFETY: the server calls with a value of ours.
         let record = unsafe { record(value) };
-        trip("digest", || record);
+        fault_point("digest", || record);
         // SAFETY: the server calls with a digest to add to, and takes the bytes in.
         unsafe {
             api!(RedisModule_DigestAddStringBuffer(digest, record.as_ptr().cast::<c_char>(), record.len()));
@@ -152,7 +152,7 @@ unsafe extern "C" fn free(value: *mut c_void) {
             // Freed even where a panic is injected here.
             let _freed = Freed(value);
             // SAFETY: nobody else has the value any more.
-            trip("free", || unsafe { value.record() });
+            fault_point("free", || unsafe { value.record() });
         }
     });
 }
@@ -199,7 +199,7 @@ unsafe extern "C" fn unlink(ctx: *mut RedisModuleKeyOptCtx, value: *const c_void
         if let Some(user) = Session::user_of(record) {
             index::with(|index| index.remove(db, user, key.bytes()));
         }
-        trip("unlink", || record);
+        fault_point("unlink", || record);
     });
 }
 
@@ -207,7 +207,7 @@ unsafe extern "C" fn copy(_: *mut RedisModuleKeyOptCtx, value: *const c_void) ->
     guard(ptr::null_mut(), || {
         // SAFETY: the server calls with a value of ours; the copy becomes the server's.
         let record = unsafe { record(value) };
-        trip("copy", || record);
+        fault_point("copy", || record);
         Value::new(record).as_ptr()
     })
 }

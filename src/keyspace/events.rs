@@ -5,7 +5,7 @@
 //! type), or its database is flushed or exchanged. The event `new` would tell as well, but costs every new key of any type.
 
 use super::api::api;
-use super::guard::{guard, trip};
+use super::guard::{fault_point, guard};
 use super::index;
 use super::key::{Handle, Look};
 use super::name::{Name, OwnedName};
@@ -75,7 +75,7 @@ unsafe extern "C" fn on_key(
 
 /// A key appeared: if it is a session with a user, the index notes it.
 fn appeared(ctx: *mut RedisModuleCtx, name: Name<'_>) {
-    trip("event", || name.bytes());
+    fault_point("event", || name.bytes());
     // Whether every server's name here can be opened by is not sure: some stand on the stack. A copy can.
     let name = OwnedName::new(name.bytes());
     let handle = Handle::read(ctx, name.name(), Look::Peek);
@@ -104,7 +104,7 @@ fn expiry_changed(ctx: *mut RedisModuleCtx, name: Name<'_>) {
 
 /// A key was loaded from a file: right after its value, so that nothing need be looked for.
 fn loaded(name: Name<'_>) {
-    trip("event", || name.bytes());
+    fault_point("event", || name.bytes());
     let Some((value, db)) = Value::take_loaded() else { return };
     let Ok(db) = usize::try_from(db) else {
         return debug_assert!(false, "a file's sessions have a database");

@@ -21,7 +21,7 @@ pub fn install_panic_hook() {
 /// A place where a test can have a panic: it happens if the bytes hold `panic:` and the name of the place.
 #[cfg(feature = "inject-panics")]
 #[allow(clippy::panic, reason = "what this is for")]
-pub fn trip<'b>(place: &str, bytes: impl FnOnce() -> &'b [u8]) {
+pub fn fault_point<'b>(place: &str, bytes: impl FnOnce() -> &'b [u8]) {
     let (word, bytes) = (format!("panic:{place}"), bytes());
     if bytes.windows(word.len()).any(|window| window == word.as_bytes()) {
         panic!("injected at {place}");
@@ -31,7 +31,7 @@ pub fn trip<'b>(place: &str, bytes: impl FnOnce() -> &'b [u8]) {
 /// No such place in what is shipped.
 #[cfg(not(feature = "inject-panics"))]
 #[inline(always)]
-pub fn trip<'b>(_place: &str, _bytes: impl FnOnce() -> &'b [u8]) {}
+pub fn fault_point<'b>(_place: &str, _bytes: impl FnOnce() -> &'b [u8]) {}
 
 /// Writes to the server's log. May be called in any thread.
 pub fn log_warning(text: &str) {

@@ -6,7 +6,7 @@
 use super::api::api;
 use super::call::Call;
 use super::error::{Error, Result};
-use super::guard::trip;
+use super::guard::fault_point;
 use super::index;
 use super::name::Name;
 use super::publish::{Ending, Event};
@@ -284,7 +284,7 @@ impl<'k, 'c> WriteKey<'k, 'c> {
             self.expire_at_deadline();
         }
         self.index(before, effect.keep_ttl);
-        trip("applied", || self.name.bytes());
+        fault_point("applied", || self.name.bytes());
         Ok(())
     }
 

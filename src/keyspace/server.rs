@@ -163,7 +163,9 @@ pub fn set_data_type(handle: *mut raw::RedisModuleType) {
 /// The database that is selected where a command or a callback runs.
 pub fn selected_db(ctx: *mut raw::RedisModuleCtx) -> usize {
     // SAFETY: the context is that of a running command or callback.
-    usize::try_from(unsafe { api!(RedisModule_GetSelectedDb(ctx)) }).unwrap_or(0)
+    let db = unsafe { api!(RedisModule_GetSelectedDb(ctx)) };
+    debug_assert!(db >= 0, "a database has a number");
+    usize::try_from(db).unwrap_or(0)
 }
 
 /// The version of a Valkey server; nothing on Redis.

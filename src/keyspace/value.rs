@@ -53,6 +53,7 @@ impl Value {
         bytes.extend_from_slice(&[0; PREFIX]);
         write(&mut bytes);
         let written = u32::try_from(bytes.len().saturating_sub(PREFIX)).unwrap_or(u32::MAX);
+        debug_assert!(written < MARK, "a record is within the caps");
         if let Some(prefix) = bytes.first_chunk_mut() {
             *prefix = written.to_le_bytes();
         }

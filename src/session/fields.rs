@@ -139,6 +139,7 @@ impl<'a> FieldsView<'a> {
 
     /// Packed entries that were checked when they were stored.
     pub(super) fn trusted(count: u64, packed: &'a [u8]) -> Self {
+        debug_assert!(count <= caps::FIELDS as u64, "what is stored is within the caps");
         FieldsView { count: usize::try_from(count).unwrap_or(0), packed }
     }
 

@@ -137,7 +137,10 @@ impl Index {
         let hasher = self.hasher.clone();
         for (hash, db, start) in order {
             let mut reader = Reader::new(packed.get(start as usize..).unwrap_or_default());
-            let (Some(user), Some(key)) = (reader.bytes(), PackedKey::unpack(&mut reader)) else { continue };
+            let (Some(user), Some(key)) = (reader.bytes(), PackedKey::unpack(&mut reader)) else {
+                debug_assert!(false, "what was put off is read back");
+                continue;
+            };
             if let Some(db) = self.db_mut(db as usize) {
                 db.add(&hasher, hash, user, key, None);
             }
