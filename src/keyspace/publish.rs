@@ -53,9 +53,12 @@ pub struct Pending<'c> {
     /// Most commands write one session.
     first: Option<(Name<'c>, Event)>,
     written: Vec<(Name<'c>, Event)>,
-    /// Of the first so many of `ended` the versions by their keys, to be found again.
-    looked_up: RefCell<(usize, HashMap<&'c [u8], u64>)>,
+    /// Of the first so many of `ended` the versions by their keys, once they are looked for.
+    looked_up: RefCell<LookedUp<'c>>,
 }
+
+/// How many were looked up, and what was found.
+type LookedUp<'c> = (usize, Option<HashMap<&'c [u8], u64>>);
 
 /// A session that ended.
 struct Ended<'c> {
@@ -82,6 +85,7 @@ impl<'c> Pending<'c> {
     pub fn ended_version(&self, key: &[u8]) -> Option<u64> {
         let mut looked_up = self.looked_up.try_borrow_mut().ok()?;
         let (known, versions) = &mut *looked_up;
+        let versions = versions.get_or_insert_default();
         let new = self.ended.get(*known..).unwrap_or_default().iter();
         versions.extend(new.filter(|e| e.ending == Ending::Command).map(|e| (e.name.bytes(), e.version)));
         *known = self.ended.len();
