@@ -636,3 +636,20 @@ fn a_session_that_waits_to_be_collected_is_not_stale() {
     s.tick();
     s.says("SESSION.VERIFY", "[sessions, 1, indexed, 1, missing, 0, stale, 0, fixed, 0]");
 }
+
+/// To hear of a key that is restored is no access to it, whatever its type.
+#[test]
+fn a_restored_key_keeps_the_idle_time_that_it_is_given() {
+    let mut s = Server::new();
+    s.says("SESSION.SET session USER ann FIELDS 1 f 1", "1");
+    s.says("SET text value", "OK");
+    for key in ["session", "text"] {
+        let Ok(Value::BulkString(payload)) = s.send(&[b"DUMP", key.as_bytes()]) else { panic!("no DUMP of {key}") };
+        let restored = format!("{key}:again");
+        s.send(&[b"RESTORE", restored.as_bytes(), b"0", &payload, b"IDLETIME", b"1000"]).unwrap();
+        let idle: i64 = s.say(&format!("OBJECT IDLETIME {restored}")).parse().unwrap();
+        assert!(idle >= 1000, "{key}: {idle}");
+    }
+    s.says("SESSION.COUNT ann", "2");
+    s.check_index("after RESTORE");
+}

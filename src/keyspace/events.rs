@@ -60,6 +60,7 @@ unsafe extern "C" fn on_key(
         // SAFETY: the server holds the name while it calls.
         let name = || unsafe { Name::new(key) };
         match (class, event) {
+            (GENERIC, b"restore") if !server::looks_leave_no_trace() => restored(name()),
             (GENERIC, b"rename_to" | b"move_to" | b"copy_to" | b"restore") => appeared(ctx, name()),
             // Only of users with many sessions does the index know when they end.
             (GENERIC, b"expire" | b"persist") if index::knows_times() => expiry_changed(ctx, name()),
@@ -86,6 +87,17 @@ fn appeared(ctx: *mut RedisModuleCtx, name: Name<'_>) {
     let stamp = handle.stamp(&session);
     let add = |user| index::add(db, user, name.name().bytes(), Some(stamp));
     value.mark(session.user.is_some_and(add));
+}
+
+/// A key was restored, of whatever type. Before 7.2 to open it would count as an access, which RESTORE may have set back: what
+/// was loaded last tells whether it is a session. (Its expiry is not known here; nobody but a crowd has to know it yet.)
+fn restored(name: Name<'_>) {
+    fault_point("event", || name.bytes());
+    let Some((value, db)) = Value::take_loaded() else { return };
+    let Ok(db) = usize::try_from(db) else { return };
+    // SAFETY: the value was not freed, or it would have been forgotten; nobody changes it while the server calls.
+    let user = Session::user_of(unsafe { value.record() });
+    value.mark(user.is_some_and(|user| index::add(db, user, name.bytes(), None)));
 }
 
 /// The expiry of a key was changed by hand.
