@@ -269,6 +269,6 @@ fn print_top(costs: &HashMap<String, u64>, calls: u64) {
 /// Without the folder that all files of the module, of the standard library or of other crates are in.
 fn shortened(name: &str) -> &str {
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/");
-    let outer = ["/library/", "/index.crates.io-"].iter().find_map(|folder| Some(name.find(folder)? + 1));
+    let outer = ["/library/", "/registry/src/"].iter().find_map(|folder| Some(name.find(folder)? + 1));
     name.strip_prefix(own).unwrap_or_else(|| &name[outer.unwrap_or(0)..])
 }
