@@ -258,7 +258,9 @@ fn a_primary_is_killed_and_what_was_waited_for_is_there() {
     let mut listed: HashSet<&str> = said.trim_matches(['[', ']']).split(", ").collect();
     listed.remove(last.as_str()); // what was not waited for may be there or not
     let known: HashSet<&str> = live.iter().map(|(key, _)| key.as_str()).filter(|key| *key != last).collect();
-    assert_eq!(listed, known);
+    assert_eq!(known.difference(&listed).count(), 0, "listed {listed:?}\nknown {known:?}");
+    // The session of a NEW whose reply never came, if the replica has it, has a key that nobody knows.
+    assert!(listed.difference(&known).count() <= 1, "listed {listed:?}\nknown {known:?}");
     c.check_indexes("after the failover");
 
     // The one that was killed comes back as a replica.
