@@ -2,7 +2,7 @@
 
 use super::args::{Args, Token, Tokens};
 use crate::config;
-use crate::keyspace::{Call, Event, Name, Result, WriteKey};
+use crate::keyspace::{Call, Event, Name, Result};
 use crate::session::selection::Selection;
 use crate::session::write::{Condition, Counts, Outcome, Write};
 use crate::session::{FieldsView, Session, State};
@@ -108,13 +108,5 @@ impl<'c> Removal<'c> {
             key.commit(change, Event::Touch)?;
         }
         Ok(Removed::Fields(found, read))
-    }
-}
-
-/// Carries out a write of one field; whether its condition was met.
-pub fn set_field(key: &mut WriteKey<'_, '_>, write: &Write<'_>, now: i64) -> Result<bool> {
-    match write.decide(key.state(), &config::rules(), now)? {
-        Outcome::Change(change) => key.commit(change, Event::Set).map(|()| true),
-        Outcome::Unmet | Outcome::End(_) => Ok(false),
     }
 }

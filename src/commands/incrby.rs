@@ -1,9 +1,10 @@
 //! `SESSION.INCRBY`: adds to a counter.
 
 use super::args::Args;
-use super::edit::{set_field, Options, EDIT};
-use crate::keyspace::{Call, Handler, Reply, Result};
-use crate::session::write::incremented;
+use super::edit::{Options, EDIT};
+use crate::config;
+use crate::keyspace::{Call, Event, Handler, Reply, Result};
+use crate::session::write::{incremented, Outcome};
 use crate::session::{Field, Fields, FieldsView};
 
 /// `SESSION.INCRBY key field n [IFVERSION v] [KEEPTTL]`
@@ -27,10 +28,12 @@ impl Handler for IncrBy {
         let (sum, kind) = incremented(session.fields, field, by)?;
         let value = sum.to_string();
         let fields = Fields::of(&[Field { name: field, value: value.as_bytes(), kind }]);
-        if set_field(&mut key, &options.write(&[], fields.view()), now)? {
-            reply.integer(sum);
-        } else {
-            reply.null();
+        match options.write(&[], fields.view()).decide(key.state(), &config::rules(), now)? {
+            Outcome::Change(change) => {
+                key.commit(change, Event::Set)?;
+                reply.integer(sum);
+            }
+            Outcome::Unmet | Outcome::End(_) => reply.null(),
         }
         Ok(())
     }

@@ -120,7 +120,7 @@ impl Call<'_> {
             audit.stale = audit.stale.saturating_add(entries.len());
             if fix {
                 audit.fixed = audit.fixed.saturating_add(entries.len());
-                entries.iter().for_each(|(key, user)| index::with(|index| index.remove(db, user, key)));
+                entries.iter().for_each(|(key, user)| index::remove(db, user, key));
             }
         }
     }
@@ -179,7 +179,6 @@ impl Visitor for Compare<'_> {
         }
         if self.fix {
             self.audit.fixed = self.audit.fixed.saturating_add(1);
-            index::with(|index| index.remove(self.db, user, name.bytes()));
             value.mark(index::add(self.db, user, name.bytes(), Some(stamp)));
         }
     }

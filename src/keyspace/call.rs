@@ -37,10 +37,10 @@ pub unsafe extern "C" fn entry<H: Handler>(
         Ok(argc) if !argv.is_null() => unsafe { std::slice::from_raw_parts(argv, argc) },
         _ => &[],
     };
-    let (mut call, reply) = (Call::of(ctx, args), Reply::on(ctx));
+    let (mut call, reply) = (Call::of(ctx, Arguments(args)), Reply::on(ctx));
     let failed = Error::text("ERR internal error, see the server's log");
     let run = || {
-        fault_point("command", || call.arg(1).map_or(&[], Name::bytes));
+        fault_point("command", || call.args.get(1).map_or(&[], Name::bytes));
         H::run(&mut call, &reply)
     };
     if let Err(error) = guard(Err(failed), run) {
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn entry<H: Handler>(
 /// A command that is being run.
 pub struct Call<'c> {
     ctx: *mut RedisModuleCtx,
-    args: &'c [*mut RedisModuleString],
+    args: Arguments<'c>,
     now: Cell<Option<Millis>>,
     flags: Cell<Option<u32>>,
     pending: Pending<'c>,
@@ -65,21 +65,14 @@ pub struct Call<'c> {
 }
 
 impl<'c> Call<'c> {
-    fn of(ctx: *mut RedisModuleCtx, args: &'c [*mut RedisModuleString]) -> Self {
+    fn of(ctx: *mut RedisModuleCtx, args: Arguments<'c>) -> Self {
         let (now, flags) = (Cell::new(None), Cell::new(None));
         Call { ctx, args, now, flags, pending: Pending::default(), names: RefCell::default() }
     }
 
-    /// The argument at `i`; 0 is the command's name.
-    #[inline]
-    pub fn arg(&self, i: usize) -> Option<Name<'c>> {
-        // SAFETY: the server's strings live until the command returns, which is 'c.
-        self.args.get(i).map(|raw| unsafe { Name::new(*raw) })
-    }
-
     /// All arguments, the command's name first.
     pub fn args(&self) -> Arguments<'c> {
-        Arguments(self.args)
+        self.args
     }
 
     /// A name of these bytes that lives as long as the command.

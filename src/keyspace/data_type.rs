@@ -197,7 +197,7 @@ unsafe extern "C" fn unlink(ctx: *mut RedisModuleKeyOptCtx, value: *const c_void
         // SAFETY: the server calls with a value of ours.
         let record = unsafe { record(value) };
         if let Some(user) = Session::user_of(record) {
-            index::with(|index| index.remove(db, user, key.bytes()));
+            index::remove(db, user, key.bytes());
         }
         fault_point("unlink", || record);
     });

@@ -74,19 +74,26 @@ unsafe extern "C" fn on_key(
     OK
 }
 
-/// A key appeared: if it is a session with a user, the index notes it.
-fn appeared(ctx: *mut RedisModuleCtx, name: Name<'_>) {
-    fault_point("event", || name.bytes());
+/// Looks at the session in a key that the server tells of, if it holds one.
+fn look_at(ctx: *mut RedisModuleCtx, name: Name<'_>, look: impl FnOnce(&Handle, Value, usize, &[u8])) {
     // Whether every server's name here can be opened by is not sure: some stand on the stack. A copy can.
     let name = OwnedName::new(name.bytes());
     let handle = Handle::read(ctx, name.name(), Look::Peek);
-    let (Ok(Some(value)), Some(db)) = (handle.value(), handle.db()) else { return };
-    value.forget_loaded();
-    // SAFETY: the value lives while the key is open, and nobody changes it meanwhile.
-    let session = Session::of(unsafe { value.record() });
-    let stamp = handle.stamp(&session);
-    let add = |user| index::add(db, user, name.name().bytes(), Some(stamp));
-    value.mark(session.user.is_some_and(add));
+    if let (Ok(Some(value)), Some(db)) = (handle.value(), handle.db()) {
+        look(&handle, value, db, name.name().bytes());
+    }
+}
+
+/// A key appeared: if it is a session with a user, the index notes it.
+fn appeared(ctx: *mut RedisModuleCtx, name: Name<'_>) {
+    fault_point("event", || name.bytes());
+    look_at(ctx, name, |handle, value, db, key| {
+        value.forget_loaded();
+        // SAFETY: the value lives while the key is open, and nobody changes it meanwhile.
+        let session = Session::of(unsafe { value.record() });
+        let stamp = handle.stamp(&session);
+        value.mark(session.user.is_some_and(|user| index::add(db, user, key, Some(stamp))));
+    });
 }
 
 /// A key was restored, of whatever type. Before 7.2 to open it would count as an access, which RESTORE may have set back: what
@@ -102,16 +109,14 @@ fn restored(name: Name<'_>) {
 
 /// The expiry of a key was changed by hand.
 fn expiry_changed(ctx: *mut RedisModuleCtx, name: Name<'_>) {
-    let name = OwnedName::new(name.bytes());
-    let handle = Handle::read(ctx, name.name(), Look::Peek);
-    let (Ok(Some(value)), Some(db)) = (handle.value(), handle.db()) else { return };
-    if value.is_marked() {
-        // SAFETY: as above.
-        let session = Session::of(unsafe { value.record() });
-        let stamp = handle.stamp(&session);
-        let note = |user| index::with(|index| index.note(db, user, name.name().bytes(), stamp));
-        value.mark(session.user.is_some_and(note));
-    }
+    look_at(ctx, name, |handle, value, db, key| {
+        if value.is_marked() {
+            // SAFETY: as above.
+            let session = Session::of(unsafe { value.record() });
+            let stamp = handle.stamp(&session);
+            value.mark(session.user.is_some_and(|user| index::with(|index| index.note(db, user, key, stamp))));
+        }
+    });
 }
 
 /// A key was loaded from a file: right after its value, so that nothing need be looked for.

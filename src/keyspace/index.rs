@@ -44,12 +44,17 @@ pub fn add(db: usize, user: &[u8], key: &[u8], stamp: Option<Stamp>) -> bool {
     crowd
 }
 
+/// Notes that the session at a key is not this user's, or is no more.
+pub fn remove(db: usize, user: &[u8], key: &[u8]) {
+    with(|index| index.remove(db, user, key));
+}
+
 /// Tells the index of a session in a key, of which it knew no more than that it might be this user's.
 pub fn learn(db: usize, user: &[u8], name: &[u8], key: &ReadKey<'_>) {
     // Nothing that is seen is no proof, see `Call::write_session_of`.
     let Some(session) = key.session() else { return };
     if session.user != Some(user) {
-        return with(|index| index.remove(db, user, name));
+        return remove(db, user, name);
     }
     let stamp = key.handle().stamp(&session);
     key.mark(with(|index| index.note(db, user, name, stamp)));

@@ -338,7 +338,7 @@ impl<'k, 'c> WriteKey<'k, 'c> {
             return value.mark(after.user.is_some_and(|user| index::with(|index| index.note(db, user, key, stamp))));
         }
         if let Some(user) = before.and_then(|before| before.user) {
-            index::with(|index| index.remove(db, user, key));
+            index::remove(db, user, key);
         }
         value.mark(after.user.is_some_and(|user| index::add(db, user, key, Some(stamp))));
     }

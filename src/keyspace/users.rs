@@ -87,6 +87,11 @@ impl Live<'_> {
     }
 }
 
+/// The order of a list, of the times of access and the names: the latest access first, ties by key.
+fn latest_first(a: (Millis, Name<'_>), b: (Millis, Name<'_>)) -> Ordering {
+    b.0.cmp(&a.0).then_with(|| a.1.bytes().cmp(b.1.bytes()))
+}
+
 impl<'c> Call<'c> {
     /// The names of the keys that may hold a session of this user, in the order in which they came to be its, as far as
     /// the server has seen it.
@@ -106,7 +111,7 @@ impl<'c> Call<'c> {
             Ok(None) => None,
             // Something else is there: where the index said otherwise it was wrong, and is put right.
             Ok(Some(false)) | Err(_) => {
-                index::with(|index| index.remove(db, user, name.bytes()));
+                index::remove(db, user, name.bytes());
                 None
             }
         }
@@ -126,10 +131,9 @@ impl<'c> Call<'c> {
         let keep = if with_sessions { Keep::Session } else { Keep::Times };
         if !self.is_crowd(user) {
             let names = self.candidates(user);
-            let latest = |a: &Live<'_>, b: &Live<'_>| {
-                b.times.accessed.cmp(&a.times.accessed).then_with(|| a.name().cmp(b.name()))
-            };
-            let found = page.of(self.open_live(user, &names, keep)?, latest);
+            let found = page.of(self.open_live(user, &names, keep)?, |a, b| {
+                latest_first((a.times.accessed, a.name), (b.times.accessed, b.name))
+            });
             list.announce(found.len());
             found.iter().for_each(|found| show(found.name(), found.session().as_ref()));
             return Ok(());
@@ -149,11 +153,12 @@ impl<'c> Call<'c> {
         if !self.is_crowd(user) {
             return Ok(self.open_live(user, &self.candidates(user), Keep::Times)?.len());
         }
-        if self.sees_all(&self.caller()) {
+        let caller = self.caller();
+        if self.sees_all(&caller) {
             let (db, now) = (self.db(), self.now());
             return Ok(index::with(|index| index.live(db, user, now, &[])));
         }
-        Ok(self.crowd_in_sight(user)?.len())
+        Ok(self.crowd_in_sight(user, &caller)?.len())
     }
 
     /// Which of the user's other sessions must end so that the one being written can be, within the cap: of those that the
@@ -217,12 +222,12 @@ impl<'c> Call<'c> {
     fn live_session_of<'n>(&'n self, user: &[u8], name: Name<'n>, keep: Keep) -> Option<Live<'n>> {
         let db = self.db();
         let Ok(key) = self.read(name, Look::Peek) else {
-            index::with(|index| index.remove(db, user, name.bytes()));
+            index::remove(db, user, name.bytes());
             return None;
         };
         let session = key.session()?; // that nothing is seen is no proof, see above
         if session.user != Some(user) {
-            index::with(|index| index.remove(db, user, name.bytes()));
+            index::remove(db, user, name.bytes());
             return None;
         }
         if !session.live(self.now()) {
@@ -261,21 +266,20 @@ impl<'c> Call<'c> {
 
     /// A page of the live sessions of a crowd.
     fn crowd_page(&self, user: &[u8], page: Page) -> Result<Vec<OwnedName>> {
-        let (db, now) = (self.db(), self.now());
-        if self.sees_all(&self.caller()) {
+        let (db, now, caller) = (self.db(), self.now(), self.caller());
+        if self.sees_all(&caller) {
             let Page { offset, count } = page;
             return Ok(index::with(|index| index.latest(db, user, now, (offset, count), OwnedName::new)));
         }
-        let seen = self.crowd_in_sight(user)?;
-        let latest = page.of(seen, |(a, of_a), (b, of_b)| {
-            of_b.accessed.cmp(&of_a.accessed).then_with(|| a.name().bytes().cmp(b.name().bytes()))
-        });
-        Ok(latest.into_iter().map(|(name, _)| name).collect())
+        let seen = self.crowd_in_sight(user, &caller)?;
+        let page =
+            page.of(seen, |(a, of_a), (b, of_b)| latest_first((of_a.accessed, a.name()), (of_b.accessed, b.name())));
+        Ok(page.into_iter().map(|(name, _)| name).collect())
     }
 
     /// The live sessions of a crowd that the caller may read, and this node may show.
-    fn crowd_in_sight(&self, user: &[u8]) -> Result<Vec<(OwnedName, Stamp)>> {
-        let (caller, mut live) = (self.caller(), self.crowd_live(user));
+    fn crowd_in_sight(&self, user: &[u8], caller: &Caller<'_>) -> Result<Vec<(OwnedName, Stamp)>> {
+        let mut live = self.crowd_live(user);
         live.retain(|(name, _)| caller.may(Permission::Read, name.name()));
         self.keep_served(&mut live, |(name, _)| name.name().bytes())?;
         Ok(live)

@@ -56,7 +56,7 @@ impl<'a> Field<'a> {
 }
 
 /// Up to this many names a plain search beats hashing them.
-const FEW: usize = 16;
+pub(super) const FEW: usize = 16;
 
 /// What has a name.
 trait Named {
@@ -344,10 +344,9 @@ impl Fields {
 
     /// Appends others. The error is a name that is in both.
     pub fn append<'o>(&mut self, others: FieldsView<'o>) -> Result<(), &'o [u8]> {
-        let mine: Vec<&[u8]> = self.view().iter().map(|f| f.name).collect();
-        let names = Names::of(&mine);
-        if let Some(both) = others.iter().find(|f| names.find(f.name).is_some()) {
-            return Err(both.name);
+        let names: Vec<&[u8]> = others.iter().map(|f| f.name).collect();
+        if let Some(both) = self.first_of(&names) {
+            return Err(both);
         }
         self.packed.extend_from_slice(others.packed);
         self.count = self.count.saturating_add(others.count);

@@ -3,14 +3,11 @@
 //! A command names the fields that it wants once, however many sessions it looks at. The list of names is made ready
 //! once, too; after that each session costs a walk over its own fields, and none over the list.
 
-use super::fields::{Field, FieldsView};
+use super::fields::{Field, FieldsView, FEW};
 use super::wire::Reader;
 use hashbrown::HashTable;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-
-/// Up to this many names a plain search beats hashing them.
-const FEW: usize = 16;
 
 /// The names of the fields that a command wants.
 pub struct Selection<'n> {
