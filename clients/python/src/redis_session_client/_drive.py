@@ -1,0 +1,182 @@
+"""How commands reach the server. An operation is a generator of commands, which a sync or an async driver runs.
+
+So what an operation does is written once. The drivers know the clients: where a command goes in a cluster, and how one
+is sent that must not be sent twice.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+import redis
+import redis.asyncio
+from redis.exceptions import ClusterDownError, MovedError, ResponseError
+
+from ._arguments import Argument, Key
+from .errors import translated
+
+T = TypeVar("T")
+
+SyncClient: TypeAlias = "redis.Redis | redis.RedisCluster"
+AsyncClient: TypeAlias = "redis.asyncio.Redis | redis.asyncio.RedisCluster"
+
+
+class Command(NamedTuple):
+    """A command, and how it is to be sent."""
+
+    args: tuple[Argument, ...]
+    #: The key that says where it goes in a cluster, where that is not for redis-py to see.
+    key: Key | None = None
+    #: False: it must not be carried out twice, so the client's own retry is not for it.
+    repeat: bool = True
+    #: Ask every primary of a cluster. The reply is a list then, with one element elsewhere.
+    everywhere: bool = False
+
+
+Steps: TypeAlias = Generator[Command, Any, T]
+
+# A node that is no primary any more, or gone: ask the primaries that there are now.
+_MOVED_ON = (MovedError, ClusterDownError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)
+_ROUNDS = 3
+
+
+class SyncServer:
+    """Runs operations with a `redis.Redis` (also one of a Sentinel) or a `redis.RedisCluster`."""
+
+    def __init__(self, client: SyncClient) -> None:
+        self.client: Any = client
+        self.is_cluster = isinstance(client, redis.RedisCluster)
+
+    def run(self, steps: Steps[T]) -> T:
+        """Runs an operation. Errors of the server are raised inside it, where it may catch them."""
+        try:
+            command = next(steps)
+            while True:
+                try:
+                    reply = self.call(command)
+                except Exception as error:
+                    command = steps.throw(error)
+                else:
+                    command = steps.send(reply)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    def call(self, command: Command) -> Any:
+        try:
+            if command.everywhere:
+                return self._everywhere(command.args)
+            if self.is_cluster and (command.key is not None or not command.repeat):
+                return self.client.execute_command(*command.args, target_nodes=self._node(command))
+            if command.repeat or getattr(self.client, "connection", None) is not None:
+                return self.client.execute_command(*command.args)
+            return self._once(command.args)
+        except ResponseError as error:
+            raise translated(error) or error from error
+
+    def _node(self, command: Command) -> Any:
+        # Where the node is given, redis-py follows redirections and does not repeat.
+        if command.key is None:
+            return self.client.get_primaries()[0]
+        return self.client.get_node_from_key(command.key)
+
+    def _everywhere(self, args: tuple[Argument, ...]) -> list[Any]:
+        if not self.is_cluster:
+            return [self.client.execute_command(*args)]
+        for left in reversed(range(_ROUNDS)):
+            try:
+                return [self.client.execute_command(*args, target_nodes=node) for node in self.client.get_primaries()]
+            except _MOVED_ON:
+                if left == 0:
+                    raise
+                self.client.nodes_manager.initialize()
+        raise AssertionError("not reached")
+
+    def _once(self, args: tuple[Argument, ...]) -> Any:
+        pool = self.client.connection_pool
+        connection = pool.get_connection(*_for_pool(pool, args))
+        try:
+            connection.send_command(*args)
+            return connection.read_response()
+        except BaseException as error:
+            if not isinstance(error, ResponseError):
+                connection.disconnect()
+            raise
+        finally:
+            pool.release(connection)
+
+
+class AsyncServer:
+    """Runs operations with a `redis.asyncio.Redis` (also one of a Sentinel) or a `redis.asyncio.RedisCluster`."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client: Any = client
+        self.is_cluster = isinstance(client, redis.asyncio.RedisCluster)
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Runs an operation. Errors of the server are raised inside it, where it may catch them."""
+        try:
+            command = next(steps)
+            while True:
+                try:
+                    reply = await self.call(command)
+                except Exception as error:
+                    command = steps.throw(error)
+                else:
+                    command = steps.send(reply)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    async def call(self, command: Command) -> Any:
+        try:
+            if command.everywhere:
+                return await self._everywhere(command.args)
+            if self.is_cluster and (command.key is not None or not command.repeat):
+                await self.client.initialize()
+                return await self.client.execute_command(*command.args, target_nodes=self._node(command))
+            if command.repeat or getattr(self.client, "connection", None) is not None:
+                return await self.client.execute_command(*command.args)
+            return await self._once(command.args)
+        except ResponseError as error:
+            raise translated(error) or error from error
+
+    def _node(self, command: Command) -> Any:
+        if command.key is None:
+            return self.client.get_primaries()[0]
+        return self.client.get_node_from_key(command.key)
+
+    async def _everywhere(self, args: tuple[Argument, ...]) -> list[Any]:
+        if not self.is_cluster:
+            return [await self.client.execute_command(*args)]
+        await self.client.initialize()
+        for left in reversed(range(_ROUNDS)):
+            try:
+                primaries = self.client.get_primaries()
+                return [await self.client.execute_command(*args, target_nodes=node) for node in primaries]
+            except _MOVED_ON:
+                if left == 0:
+                    raise
+                await self.client.nodes_manager.initialize()
+        raise AssertionError("not reached")
+
+    async def _once(self, args: tuple[Argument, ...]) -> Any:
+        pool = self.client.connection_pool
+        connection = await pool.get_connection(*_for_pool(pool, args))
+        try:
+            await connection.send_command(*args)
+            return await connection.read_response()
+        except BaseException as error:
+            if not isinstance(error, ResponseError):
+                await connection.disconnect()
+            raise
+        finally:
+            await pool.release(connection)
+
+
+def _for_pool(pool: Any, args: tuple[Argument, ...]) -> tuple[Argument, ...]:
+    """What get_connection wants to know: the command's name, before redis-py 5.3."""
+    parameter = inspect.signature(pool.get_connection).parameters.get("command_name")
+    return args[:1] if parameter is not None and parameter.default is inspect.Parameter.empty else ()

@@ -1,0 +1,96 @@
+"""What a store is told, and what it tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from ._arguments import KEEP, Policy, Timeout, Until, Whose
+from .fields import Codec, Encoded
+
+_LONGEST_GRACE = 300
+
+
+@dataclass(frozen=True)
+class Options:
+    """How sessions are kept. Times are in seconds."""
+
+    #: What the keys begin with; nothing else may be stored under it.
+    prefix: str = "sess:"
+    #: What stands before the users' names in the server: applications that share a database take different ones.
+    user_prefix: str = ""
+    #: The idle timeout of new sessions; None: the server's `session.default-timeout`.
+    idle: float | None = None
+    #: The absolute limit of new sessions, from login; None: the server's `session.default-lifetime`.
+    lifetime: float | None = None
+    #: Whether reading keeps a session alive.
+    sliding: bool = True
+    #: How long the old id can still be read after a login, at most 300; 0: not at all.
+    rotation_grace: float = 10.0
+    #: The most sessions of a user, and what happens to one more.
+    max_sessions: int | None = None
+    on_limit: Policy = "oldest"
+    #: Whether ids are hashed in the server, so that a copy of its data signs nobody in.
+    hash_keys: bool = True
+    #: "merge": requests that write different fields keep both. "strict": a write fails where somebody wrote meanwhile.
+    conflict: Literal["merge", "strict"] = "merge"
+
+    def __post_init__(self) -> None:
+        if self.max_sessions is not None and self.max_sessions < 1:
+            raise ValueError("max_sessions is 1 or more, or None")
+        if self.on_limit not in ("oldest", "lru", "reject"):
+            raise ValueError('on_limit is "oldest", "lru" or "reject"')
+        if self.conflict not in ("merge", "strict"):
+            raise ValueError('conflict is "merge" or "strict"')
+        if not 0 <= self.rotation_grace <= _LONGEST_GRACE:
+            raise ValueError("rotation_grace is 0 to 300 seconds")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a write changes beside the data."""
+
+    user: Whose = KEEP
+    idle: Timeout = KEEP
+    lifetime: Timeout = KEEP
+    expires_at: Until = KEEP
+    #: Whether fields that others have written go.
+    replace: bool = False
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A session as it was read, or as it is after a write."""
+
+    id: str
+    version: int
+    user: str | None
+    #: The snapshot that a rotation left under the old id: it can be read, and what is written is dropped.
+    frozen: bool
+    #: The idle timeout in seconds, and the end whatever happens.
+    idle: float | None
+    end: datetime | None
+    _codec: Codec = field(repr=False)
+    #: What was read, and what was written since, in order.
+    parts: tuple[Encoded, ...] = field(repr=False, default=())
+
+    def data(self) -> dict[str, Any]:
+        """The session's data, new objects at each call."""
+        return self._codec.decode(self.parts)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A session as "my devices" shows it. Times are aware, in UTC."""
+
+    #: What stands for the session in a page or a form. It lets nobody in.
+    handle: str
+    created: datetime
+    last_access: datetime
+    #: When it ends if it is not used again; None: never.
+    deadline: datetime | None
+    #: What the application noted of the device at login, in the field `_device`.
+    device: Any
+    #: Whether it is the session of this request.
+    current: bool

@@ -1,0 +1,87 @@
+"""What the server says no to, as exceptions.
+
+Errors of the connection, time-outs and everything that is not about sessions (``OOM``, ``NOPERM``, ``READONLY`` ...)
+stay what redis-py makes of them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from redis.exceptions import ResponseError
+
+
+class SessionError(Exception):
+    """A session command was refused. ``code`` is a word for programs; the message says what to do."""
+
+    code: ClassVar[str] = "ERR"
+
+
+class SessionGone(SessionError):
+    """The session was rotated a moment ago: this id only reads its frozen snapshot, and the browser has the new one."""
+
+    code = "SESSIONGONE"
+
+
+class SessionLimit(SessionError):
+    """The user has as many sessions as they may have (``on_limit="reject"``): offer to sign out another device."""
+
+    code = "SESSIONLIMIT"
+
+
+class SessionConflict(SessionError):
+    """Somebody else has written the session since it was read (``conflict="strict"``): read it again."""
+
+    code = "SESSIONCONFLICT"
+
+
+class SessionTooLarge(SessionError):
+    """The session would pass ``session.max-fields`` or ``session.max-bytes`` of the server. Nothing was written."""
+
+    code = "SESSIONTOOLARGE"
+
+
+class WrongType(SessionError):
+    """There is something else than a session at the key: two programs share one prefix."""
+
+    code = "WRONGTYPE"
+
+
+class ModuleMissing(SessionError):
+    """The server does not know the SESSION commands: it has not loaded the module."""
+
+    code = "MODULEMISSING"
+
+
+class BadJSON(SessionError):
+    """The server does not take this as JSON (NaN, a depth over 64 ...)."""
+
+    code = "BADJSON"
+
+
+# How the server's messages begin, without the `ERR ` that redis-py takes off, and what they are here.
+_BEGINNINGS: tuple[tuple[str, type[SessionError], str], ...] = (
+    ("SESSIONGONE", SessionGone, ""),
+    ("SESSIONLIMIT", SessionLimit, ""),
+    (
+        "WRONGTYPE",
+        WrongType,
+        ": something else than a session is stored under this prefix; give sessions one of their own",
+    ),
+    ("session would have more than", SessionTooLarge, ""),
+    ("invalid JSON", BadJSON, ""),
+)
+
+
+def translated(error: ResponseError) -> SessionError | None:
+    """The exception of this module that a server's error stands for, or None where it is not about sessions."""
+    said = str(error).removeprefix("ERR ")
+    for beginning, kind, advice in _BEGINNINGS:
+        if said.startswith(beginning):
+            return kind(said + advice)
+    if said.lower().startswith("unknown command") and "session." in said.lower():
+        return ModuleMissing(
+            "the server has not loaded the redis-session module: start it with --loadmodule libredis_session.so "
+            f"(or `loadmodule` in redis.conf). It said: {said}"
+        )
+    return None
