@@ -1,0 +1,113 @@
+/** The commands on a client of node-redis: createClient, createClientPool, createCluster, createSentinel. */
+import type { Arg, Connection, Primary, Reply } from './clients.js'
+import { keyOfEachNode } from './slots.js'
+
+interface Sender {
+  sendCommand(args: Arg[], options: object): Promise<Reply>
+}
+
+interface Node {
+  address: string
+}
+
+interface Single extends Sender {
+  _keyPrefix?: string
+}
+
+interface Cluster {
+  sendCommand(key: Arg | undefined, isReadonly: boolean, args: Arg[], options: object): Promise<Reply>
+  nodeClient(node: Node): Promise<Sender>
+  masters: Node[]
+  slots: { master: Node }[]
+  _keyPrefix?: string
+}
+
+interface Sentinel {
+  _execute(isReadonly: boolean, send: (client: Sender) => Promise<Reply>): Promise<Reply>
+  getMasterNode(): unknown
+  _keyPrefix?: string
+}
+
+type Client = Single | Cluster | Sentinel
+
+/** Maps (the type `%` of RESP3) as flat arrays and strings as strings, whatever the client is set to for others. */
+const AS_IN_RESP2 = { typeMapping: { ['%'.charCodeAt(0)]: Array } }
+
+const isCluster = (client: Client): client is Cluster => 'masters' in client && 'nodeClient' in client
+const isSentinel = (client: Client): client is Sentinel => 'getMasterNode' in client
+
+export function isNodeRedis(client: unknown): client is Client {
+  return typeof (client as Sender | null)?.sendCommand === 'function'
+}
+
+export function nodeRedis(client: Client): Connection {
+  if (isCluster(client)) return cluster(client)
+  if (isSentinel(client)) return sentinel(client)
+  return single(client)
+}
+
+function single(client: Single): Connection {
+  // A command that was written to a connection which broke is rejected by node-redis: it repeats none.
+  const send = (args: Arg[]) => client.sendCommand(args, AS_IN_RESP2)
+  return {
+    library: 'node-redis',
+    topology: 'single',
+    keyPrefix: client._keyPrefix ?? '',
+    send,
+    sendOnce: send,
+    sendToPrimaries: async (args) => [await send(args)],
+    primaries: async () => [{ address: '', client, send }],
+  }
+}
+
+function sentinel(client: Sentinel): Connection {
+  const send = (args: Arg[]) => client._execute(false, (primary) => primary.sendCommand(args, AS_IN_RESP2))
+  return {
+    library: 'node-redis',
+    topology: 'sentinel',
+    keyPrefix: client._keyPrefix ?? '',
+    send,
+    sendOnce: (args) => client._execute(false, once(args)),
+    sendToPrimaries: async (args) => [await send(args)],
+    primaries: async () => [{ address: '', client, send }],
+  }
+}
+
+/**
+ * The sentinel client calls this again where the connection broke, having looked for the primary anew. What a replica
+ * refused was not carried out and may be repeated; everything else is rejected with what went wrong the first time.
+ */
+function once(args: Arg[]): (client: Sender) => Promise<Reply> {
+  let failure: Error | undefined
+  return async (client) => {
+    if (failure) throw failure
+    try {
+      return await client.sendCommand(args, AS_IN_RESP2)
+    } catch (error) {
+      if (!(error as Error).message.startsWith('READONLY')) failure = error as Error
+      throw error
+    }
+  }
+}
+
+function cluster(client: Cluster): Connection {
+  // Only a redirection makes the cluster client send a command again, and what was redirected was not carried out.
+  const send = (args: Arg[], key = args[1]) => client.sendCommand(key, false, args, AS_IN_RESP2)
+  return {
+    library: 'node-redis',
+    topology: 'cluster',
+    keyPrefix: client._keyPrefix ?? '',
+    send,
+    sendOnce: send,
+    sendToPrimaries: (args) => {
+      const keys = keyOfEachNode((slot) => client.slots[slot]?.master.address)
+      return keys.length > 0 ? Promise.all(keys.map((key) => send(args, key))) : send(['PING']).then(() => [])
+    },
+    primaries: () => Promise.all(client.masters.map((node) => primary(client, node))),
+  }
+}
+
+async function primary(cluster: Cluster, node: Node): Promise<Primary> {
+  const client = await cluster.nodeClient(node)
+  return { address: node.address, client, send: (args) => client.sendCommand(args, AS_IN_RESP2) }
+}
