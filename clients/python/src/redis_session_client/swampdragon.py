@@ -31,7 +31,7 @@ class SessionStore:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.client = redis_client()
-        self.keys = []  # type: List[str]
+        self.keys: List[str] = []
 
     def get_complete_key(self, key: str) -> str:
         """The server's key of a value. Override it to keep values for longer than a connection."""
@@ -96,7 +96,9 @@ class KeySessionStore:
 def redis_client() -> Any:
     """SwampDragon's own client, by its settings SWAMP_DRAGON_REDIS_*; before 0.4 it knew localhost alone."""
     try:
-        from swampdragon.pubsub_providers.redis_publisher import get_redis_cli  # noqa: PLC0415
+        from swampdragon.pubsub_providers.redis_publisher import (  # type: ignore[import-not-found]  # noqa: PLC0415
+            get_redis_cli,
+        )
     except ImportError:
         return redis.StrictRedis()
     return get_redis_cli()
@@ -146,5 +148,5 @@ def call(client: Any, *args: Any) -> Any:
             raise ModuleMissing(
                 "the server has not loaded the redis-session module: start it with --loadmodule libredis_session.so "
                 "(or `loadmodule` in redis.conf). It said: {}".format(error)
-            )
+            ) from error
         raise
