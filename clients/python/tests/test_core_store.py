@@ -556,17 +556,17 @@ def test_behind_a_sentinel(sentinel: Sentinel) -> None:
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_in_a_cluster(cluster: Cluster, kind: str) -> None:
     def check(store: Any) -> None:
-        ids = [begin(store, {"n": n}, user="alice").id for n in range(12)]
+        ids = [begin(store, {"n": n}, user="alice").id for n in range(40)]
         assert len({cluster.node_of(store.key(sid)).port for sid in ids}) == 3
-        assert store.count("alice") == 12
+        assert store.count("alice") == 40
         rotated = store.rotate(store.load(ids[0]), {"n": 0, "in": True})
         assert store.load(rotated.id).data() == {"n": 0, "in": True}
         devices = store.devices("alice", rotated.id)
-        assert len(devices) == 12
+        assert len(devices) == 40
         assert [device.handle for device in devices if device.current] == [store.handle(rotated.id)]
         assert [device.last_access for device in devices] == sorted((d.last_access for d in devices), reverse=True)
         assert store.sign_out_device("alice", store.handle(ids[1]))
-        assert store.sign_out("alice", rotated.id) == 11  # the snapshot of the rotation among them
+        assert store.sign_out("alice", rotated.id) == 39  # the snapshot of the rotation among them
         assert store.exists(rotated.id)
         assert store.sign_out("alice") == 1
 

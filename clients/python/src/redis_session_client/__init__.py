@@ -6,6 +6,7 @@ commands.
 """
 
 from ._arguments import KEEP
+from .client import AsyncSessions, Sessions
 from .errors import (
     BadJSON,
     ModuleMissing,
@@ -18,10 +19,12 @@ from .errors import (
 )
 from .fields import BytesCodec, Codec
 from .keys import acceptable, handle, new_id
-from .store import AsyncStore, Device, Loaded, Options, Store
+from .store import DEVICE, AsyncStore, Device, Loaded, Options, Store
 
 __all__ = [
+    "DEVICE",
     "KEEP",
+    "AsyncSessions",
     "AsyncStore",
     "BadJSON",
     "BytesCodec",
@@ -35,6 +38,7 @@ __all__ = [
     "SessionGone",
     "SessionLimit",
     "SessionTooLarge",
+    "Sessions",
     "Store",
     "WrongType",
     "acceptable",

@@ -203,11 +203,12 @@ class Operations:
     ) -> Steps[tuple[int | None, Encoded]]:
         """Sends a write; where the server does not take a value as JSON, once more with that one as a raw field."""
         encoded = self.codec.encode(changed, gone)
+        key = None if repeat else str(head[1])
         try:
-            version = yield Command((*head, *arguments.data(encoded), *tail), repeat=repeat)
+            version = yield Command((*head, *arguments.data(encoded), *tail), key, repeat)
         except BadJSON:
             encoded = self.codec.encode(changed, gone, careful=True)
-            version = yield Command((*head, *arguments.data(encoded), *tail), repeat=repeat)
+            version = yield Command((*head, *arguments.data(encoded), *tail), key, repeat)
         return version, encoded
 
     def _difference(
