@@ -68,6 +68,8 @@ class Loaded:
     user: str | None
     #: The snapshot that a rotation left under the old id: it can be read, and what is written is dropped.
     frozen: bool
+    #: When it began for its present user.
+    created: datetime
     #: The idle timeout in seconds, and the end whatever happens.
     idle: float | None
     end: datetime | None

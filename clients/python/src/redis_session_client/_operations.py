@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace as replaced
+from datetime import datetime, timezone
 from typing import Any
 
 from redis import exceptions
@@ -37,7 +38,19 @@ class Operations:
     def load(self, session_id: str | None) -> Steps[Loaded | None]:
         if session_id is None or not acceptable(session_id):
             return None
-        args = (self._read, self.keys.key(session_id), "META", 5, "version", "user", "grace", "idle", "end", "JSON")
+        args = (
+            self._read,
+            self.keys.key(session_id),
+            "META",
+            6,
+            "version",
+            "user",
+            "grace",
+            "created",
+            "idle",
+            "end",
+            "JSON",
+        )
         reply = yield Command(args)
         if reply is None:
             return None
@@ -47,6 +60,7 @@ class Operations:
             version=said["version"],
             user=self._without_prefix(said["user"]),
             frozen=said["grace"] is not None,
+            created=at(said["created"]),
             idle=None if said["idle"] is None else said["idle"] / 1000,
             end=None if said["end"] is None else at(said["end"]),
             _codec=self.codec,
@@ -66,7 +80,17 @@ class Operations:
         if version is None:
             return None
         yield from self._room_after(user, session_id)
-        return Loaded(session_id, version, _str(user), False, None, None, self.codec, (encoded,))
+        return Loaded(
+            id=session_id,
+            version=version,
+            user=_str(user),
+            frozen=False,
+            created=datetime.now(timezone.utc),
+            idle=None,
+            end=None,
+            _codec=self.codec,
+            parts=(encoded,),
+        )
 
     def save(
         self, loaded: Loaded, data: Mapping[Any, Any] | None, change: Change, *, touch: bool
