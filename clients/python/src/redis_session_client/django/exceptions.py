@@ -1,0 +1,24 @@
+"""What can go wrong with a session, in a form that Django has an answer for."""
+
+from __future__ import annotations
+
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import PermissionDenied
+
+from .. import errors
+
+
+class SessionLimit(errors.SessionLimit, PermissionDenied):
+    """The user has as many sessions as they may have. Uncaught it is a 403; `login()` raises it.
+
+    The visitor's session is what it was before the login.
+    """
+
+
+class SessionConflict(errors.SessionConflict, SessionInterrupted):
+    """Another request has written the session since this one read it (``"conflict": "strict"``). Uncaught: a 400."""
+
+
+class SessionRotated(UpdateError):
+    """The session got a new id by another request while this one ran. The browser's cookie is to be left alone."""

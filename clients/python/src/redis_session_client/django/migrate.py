@@ -1,0 +1,50 @@
+"""Moving in: sessions that the engine before this one has kept are taken over when they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+from .._models import Change
+from .._operations import Operations
+from ..store import Loaded
+from .connections import Connections
+from .terms import Policy, Terms
+
+
+def adopt(asked: Connections, key: str, policy: Policy) -> Loaded | None:
+    """Reads a session from the engine `migrate_from`, begins it here under the same id, and ends it there.
+
+    None: it is not there either.
+    """
+    old = _session(asked, key)
+    data = old.load()
+    if old.session_key is None:
+        # Another request may have adopted it between our two looks.
+        return asked.run(asked.operations.load(key))
+    loaded = begin(asked, key, data, policy)
+    old.delete(key)
+    # Where the id is taken, another request was quicker.
+    return loaded or asked.run(asked.operations.load(key))
+
+
+def begin(asked: Connections, key: str, data: dict[str, Any], policy: Policy) -> Loaded | None:
+    """Begins a session with these data under this id; None if there is one. It is there already, so no cap counts."""
+    terms = Terms.of(data)
+    times = policy.of_new(terms)
+    user = data.get(asked.configuration.user_field)
+    whose = None if user is None or user == "" else str(user)
+    options = replace(asked.configuration.options, max_sessions=None)
+    operations = Operations(options, asked.operations.codec, is_cluster=asked.operations.is_cluster)
+    return asked.run(operations.create(key, data, Change(whose, times.idle, times.lifetime, times.expires_at)))
+
+
+def end(asked: Connections, key: str) -> None:
+    """Ends a session in the engine `migrate_from`, so that it is not taken over after it was ended here."""
+    _session(asked, key).delete(key)
+
+
+def _session(asked: Connections, key: str) -> Any:
+    engine = import_module(str(asked.configuration.migrate_from))
+    return engine.SessionStore(key)

@@ -1,0 +1,98 @@
+"""When a session ends: what Django's `set_expiry()` and our `set_lifetime()` mean to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from .._arguments import KEEP, Timeout, Until
+
+#: Where the session itself keeps them. The first is Django's own.
+EXPIRY = "_session_expiry"
+LIFETIME = "_session_lifetime"
+
+_MILLISECOND = 0.001
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a session says of its end: a number of seconds without use or a fixed time, and an absolute limit."""
+
+    expiry: float | datetime | None = None
+    lifetime: float | None = None
+
+    @classmethod
+    def of(cls, data: Mapping[Any, Any]) -> Terms:
+        """Reads them from a session. An expiry of 0 is None: the browser decides."""
+        expiry = data.get(EXPIRY)
+        if isinstance(expiry, str):
+            expiry = datetime.fromisoformat(expiry)
+        if isinstance(expiry, datetime) and timezone.is_naive(expiry):
+            expiry = timezone.make_aware(expiry)
+        return cls(expiry or None, data.get(LIFETIME))
+
+    @property
+    def end(self) -> datetime | None:
+        """The fixed time, if there is one."""
+        return self.expiry if isinstance(self.expiry, datetime) else None
+
+    def idle(self, default: float) -> float | None:
+        """The idle timeout in seconds; None where a fixed time stands instead of one."""
+        if isinstance(self.expiry, datetime):
+            return None
+        return default if self.expiry is None else self.expiry
+
+
+@dataclass(frozen=True)
+class Times:
+    """What the server is told, in the words of the core."""
+
+    idle: Timeout = KEEP
+    lifetime: Timeout = KEEP
+    expires_at: Until = KEEP
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What holds where a session says nothing: idle timeout, and absolute limit (None: the server's)."""
+
+    idle: float
+    lifetime: float | None
+
+    def of_new(self, terms: Terms) -> Times:
+        """For a session that begins."""
+        lifetime = self.lifetime if terms.lifetime is None else terms.lifetime
+        if terms.end is None:
+            return Times(terms.idle(self.idle), KEEP if lifetime is None else lifetime)
+        return Times(None, expires_at=_earlier(terms.end, lifetime))
+
+    def of_known(self, terms: Terms, before: Terms, idle: float | None, end: datetime | None) -> Times:
+        """For a session that the server has: only what is different from what it was told.
+
+        `before` is what the session said when it was read; `idle` and `end` are what the server said then.
+        """
+        wanted = terms.idle(self.idle)
+        told = KEEP if _same(wanted, idle) else wanted
+        if terms == before:
+            return Times(told)
+        lifetime = self.lifetime if terms.lifetime is None else terms.lifetime
+        if terms.end is None:
+            # Where only the idle timeout changed, the end stays as the server has it.
+            unchanged = terms.lifetime == before.lifetime and before.end is None
+            return Times(told, KEEP if unchanged else lifetime)
+        limit = end if before.end is None else None
+        return Times(told, expires_at=min(_earlier(terms.end, lifetime), limit or terms.end))
+
+
+def _earlier(end: datetime, lifetime: float | None) -> datetime:
+    return end if lifetime is None else min(end, timezone.now() + timedelta(seconds=lifetime))
+
+
+def _same(wanted: float | None, told: float | None) -> bool:
+    if wanted is None or told is None:
+        return wanted is told
+    return abs(wanted - told) <= _MILLISECOND
