@@ -1,0 +1,30 @@
+"""Clients made from a URL. Who wants another (of a cluster, of Sentinel, with other time-outs) makes it themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+import redis.asyncio
+import redis.asyncio.retry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# A request waits so long for the server, twice at most: redis-py waits for ever by default, or tries ten times, from
+# version to version. `?socket_timeout=` in the URL says otherwise.
+_SECONDS = 5.0
+_RETRIES = 1
+
+
+def connect(url: str) -> redis.Redis:
+    """A client that waits at most 5 s for an answer, and tries a broken connection once more."""
+    return redis.Redis.from_url(url, **_bounded(), retry=Retry(NoBackoff(), _RETRIES))
+
+
+def connect_async(url: str) -> redis.asyncio.Redis:
+    """The same for asyncio."""
+    return redis.asyncio.Redis.from_url(url, **_bounded(), retry=redis.asyncio.retry.Retry(NoBackoff(), _RETRIES))
+
+
+def _bounded() -> dict[str, Any]:
+    return {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS}

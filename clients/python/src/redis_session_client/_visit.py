@@ -1,0 +1,195 @@
+"""What one request does to its session, where a framework keeps the session in a dict: Flask, Starlette.
+
+Written once, as generators of calls on a store: `run` carries them out on a `Store`, `arun` on an `AsyncStore`.
+"""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Callable, Generator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from ._arguments import KEEP, Timeout, seconds
+from ._models import Loaded
+from .errors import SessionError
+from .keys import new_id
+from .store import DEVICE, AsyncStore, Store
+
+T = TypeVar("T")
+
+#: Where the application keeps the user's name: a key of the session, or a function of its data. None: nowhere.
+UserOf: TypeAlias = str | Callable[[Mapping[str, Any]], Any] | None
+
+_TRIES = 3  # to find an id that is free; the first one is, or the randomness is broken
+_TOLERANCE = 0.001  # seconds by which two equal idle timeouts may differ after rounding
+
+
+class Cookie(enum.Enum):
+    """What the response says of the browser's cookie."""
+
+    LEAVE = "leave"
+    SET = "set"
+    DELETE = "delete"
+
+
+class Call(NamedTuple):
+    """A method of a store, and what it is called with."""
+
+    method: str
+    args: tuple[Any, ...]
+    options: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+
+Calls: TypeAlias = Generator[Call, Any, T]
+
+
+@dataclass
+class Visit:
+    """What is known of a request's session, and what is to be done with it when the request ends."""
+
+    #: The id that the browser brought, whatever it is worth.
+    brought: str | None
+    loaded: Loaded | None = None
+    #: The idle timeout that the session has on the server; KEEP: unknown.
+    idle: Timeout = KEEP
+    #: Whether it is to get a new id, and whether it was emptied and begun anew.
+    rotates: bool = False
+    cleared: bool = False
+    #: Changes of its times: lifetime, expires_at.
+    times: dict[str, Any] = field(default_factory=dict)
+    cookie: Cookie = Cookie.LEAVE
+    #: Whether it ended while the request was under way, so that nothing could be written.
+    gone: bool = False
+
+    @property
+    def id(self) -> str | None:
+        """The id of the session that is there; None before it begins."""
+        return None if self.loaded is None else self.loaded.id
+
+    def found(self, loaded: Loaded | None) -> None:
+        """Takes what was read."""
+        self.loaded = loaded
+        if loaded is not None:
+            self.idle = loaded.idle
+
+    def save(
+        self,
+        data: MutableMapping[str, Any],
+        *,
+        user: str | None,
+        idle: Timeout = KEEP,
+        device: Callable[[], Any] | None = None,
+    ) -> Calls[None]:
+        """Writes what is different, in one command; where the user is another than before, under a new id.
+
+        A session that has nothing in it any more is ended. One that ended meanwhile does not come back, and what is
+        written to the snapshot of a rotated one is dropped: the cookie is left alone then. Only who logs in gets a new
+        session all the same, for they have just shown who they are.
+        """
+        loaded = self.loaded
+        if not data:
+            yield from self.end()
+            return
+        joins = user is not None and (loaded is None or loaded.user != user)
+        if joins and device is not None and (noted := device()) is not None:
+            data[DEVICE] = noted
+        if loaded is None:
+            yield from self._begin(data, user, idle)
+        elif not loaded.frozen:
+            yield from self._write(loaded, data, user, idle, joins=joins)
+        elif joins:
+            yield from self._begin(data, user, idle)
+        elif user is None and loaded.user is not None:
+            yield from self.end()  # a logout by the old id
+
+    def end(self) -> Calls[None]:
+        """Ends the session. A snapshot that is nobody's keeps its cookie: its browser may have just logged in."""
+        if self.loaded is None:
+            self.cookie = Cookie.DELETE if self.brought is not None else Cookie.LEAVE
+            return
+        if self.loaded.frozen and self.loaded.user is None:
+            return
+        yield Call("delete", (self.loaded.id,))
+        self.cookie = Cookie.DELETE
+        self.loaded = None
+
+    def _begin(self, data: Mapping[str, Any], user: str | None, idle: Timeout) -> Calls[None]:
+        for _ in range(_TRIES):
+            options = {"user": user, "idle": idle, **self.times}
+            created = yield Call("create", (new_id(), data), options)
+            if created is not None:
+                self._written(created, idle)
+                self.cookie = Cookie.SET
+                return
+        raise SessionError("no free session id was found: the ids made here are not random")
+
+    def _write(
+        self, loaded: Loaded, data: Mapping[str, Any], user: str | None, idle: Timeout, *, joins: bool
+    ) -> Calls[None]:
+        options = dict(self.times)
+        if user != loaded.user:  # else another request may have changed it meanwhile, by a logout
+            options["user"] = user
+        if idle is not KEEP and not _same(idle, self.idle):
+            options["idle"] = idle
+        # Somebody else's login must not inherit what requests of the former user write at this moment.
+        options["replace"] = self.cleared or (joins and loaded.user is not None)
+        rotates = joins or self.rotates
+        written = yield Call("rotate" if rotates else "save", (loaded, data), options)
+        if written is not None:
+            self._written(written, idle)
+            self.cookie = Cookie.SET if rotates else self.cookie
+        elif joins:
+            yield from self._begin(data, user, idle)
+        else:
+            self.gone = True
+
+    def _written(self, loaded: Loaded, idle: Timeout) -> None:
+        self.loaded = loaded
+        self.idle = self.idle if idle is KEEP else idle
+        self.rotates = self.cleared = False
+        self.times = {}
+
+
+def run(store: Store, calls: Calls[T]) -> T:
+    """Carries out calls on a store."""
+    try:
+        call = next(calls)
+        while True:
+            call = calls.send(getattr(store, call.method)(*call.args, **call.options))
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+async def arun(store: AsyncStore, calls: Calls[T]) -> T:
+    """Carries out calls on an async store."""
+    try:
+        call = next(calls)
+        while True:
+            call = calls.send(await getattr(store, call.method)(*call.args, **call.options))
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+def user_of(data: Mapping[str, Any], where: UserOf) -> str | None:
+    """The user that a session's data names, as a str, or None. Raises TypeError for what can be no user's name."""
+    if where is None:
+        return None
+    user = data.get(where) if isinstance(where, str) else where(data)
+    if user is None or user == "":
+        return None
+    if isinstance(user, (str, int, uuid.UUID)) and not isinstance(user, bool):
+        return str(user)
+    raise TypeError(
+        f"the user of a session is a str, an int or a UUID, not {type(user).__name__}: "
+        "say by the option `user` where the session keeps it (a key, a function of the session, or None)"
+    )
+
+
+def _same(one: Timeout, other: Timeout) -> bool:
+    if one is KEEP or other is KEEP or one is None or other is None:
+        return one is other
+    return abs(seconds(one) - seconds(other)) <= _TOLERANCE

@@ -1,0 +1,41 @@
+"""Flask's own JSON of sessions, which keeps tuple, bytes, Markup, UUID and datetime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import flask.json
+from flask.json.tag import TaggedJSONSerializer
+
+from ..fields import Codec, Encoded
+
+
+class TaggedCodec(Codec):
+    """Each top-level key is a field of its own, whose value has the tags of a `TaggedJSONSerializer`."""
+
+    def __init__(self, serializer: TaggedJSONSerializer) -> None:
+        super().__init__(dumps=_dumps)
+        self._serializer = serializer
+
+    def decode(self, parts: tuple[Encoded, ...]) -> dict[str, Any]:
+        return {name: self._untagged(value) for name, value in super().decode(parts).items()}
+
+    def encode(self, changed: Mapping[str, Any], gone: list[str], *, careful: bool = False) -> Encoded:
+        tagged = {name: self._serializer.tag(value) for name, value in changed.items()}
+        return super().encode(tagged, gone, careful=careful)
+
+    def same(self, before: Any, now: Any) -> bool:
+        return super().same(self._serializer.tag(before), self._serializer.tag(now))
+
+    def _untagged(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return self._serializer.untag({name: self._untagged(inner) for name, inner in value.items()})
+        if isinstance(value, list):
+            return [self._untagged(inner) for inner in value]
+        return value
+
+
+def _dumps(value: Any) -> str:
+    # The application's own provider, if it has one, as for the sessions that Flask keeps in cookies.
+    return flask.json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,160 @@
+"""The session interface: opens and saves sessions for Flask, and does what only sessions on a server can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any, cast
+
+import flask
+from blinker import Namespace
+from flask.sessions import SessionInterface as FlaskSessionInterface
+from flask.sessions import SessionMixin, session_json_serializer
+from redis.exceptions import RedisError
+
+from .._arguments import Seconds, seconds
+from .._connect import connect
+from .._drive import SyncClient
+from .._visit import Cookie, UserOf, Visit, run, user_of
+from ..errors import SessionError
+from ..store import Options, Store
+from .codec import TaggedCodec
+from .moving import MovingIn
+from .operations import Operations
+from .session import Session
+
+#: Sent with the session when it ended while the request was under way (a sign-out elsewhere): nothing was written.
+session_gone = Namespace().signal("session-gone")
+
+
+def remote_device() -> dict[str, str]:
+    """What is noted of a device at login: the address and the browser, as the request tells them."""
+    return {"ip": flask.request.remote_addr or "", "agent": flask.request.user_agent.string[:300]}
+
+
+class SessionInterface(Operations, FlaskSessionInterface):
+    """Keeps the sessions of Flask applications on a Redis or Valkey server that has the redis-session module.
+
+    `client` is a `redis.Redis` or `redis.RedisCluster`, or a URL. Further keyword arguments are those of `Options`.
+    Everything that Flask's configuration says of the cookie (`SESSION_COOKIE_*`, `PERMANENT_SESSION_LIFETIME`,
+    `SESSION_REFRESH_EACH_REQUEST`) holds. No `SECRET_KEY` is needed: the cookie is a random id.
+    """
+
+    session_class = Session
+    #: The serializer of values, as in Flask's own interface.
+    serializer = session_json_serializer
+
+    def __init__(
+        self,
+        client: SyncClient | str,
+        *,
+        user: UserOf = "_user_id",
+        idle: Seconds | None = None,
+        permanent: bool = False,
+        device: Callable[[], Any] | None = remote_device,
+        migrate_from: FlaskSessionInterface | None = None,
+        **options: Any,
+    ) -> None:
+        """`user`: the key under which the session keeps the user (by default Flask-Login's), or a function of it.
+
+        `idle`: how long a session that is not permanent may go unused; `PERMANENT_SESSION_LIFETIME` by default, as for
+        permanent ones. `permanent`: whether sessions are so unless they say otherwise. `device`: makes what is noted of
+        a device at login; None notes nothing. `migrate_from`: the interface whose sessions move in.
+        """
+        if isinstance(options.get("lifetime"), timedelta):
+            options["lifetime"] = seconds(options["lifetime"])
+        self.store = Store(connect(client) if isinstance(client, str) else client, Options(**options), self._codec())
+        self.user = user
+        self.idle = idle
+        self.permanent = permanent
+        self.device = device
+        self.moving_in = None if migrate_from is None else MovingIn(migrate_from, self)
+
+    def _codec(self) -> TaggedCodec:
+        return TaggedCodec(self.serializer)
+
+    def interface(self) -> SessionInterface:
+        return self
+
+    # --- what Flask calls ---
+
+    def open_session(self, app: flask.Flask, request: flask.Request) -> Session:
+        """Makes the session of a request. It is read when something looks at it."""
+        visit = Visit(request.cookies.get(self.get_cookie_name(app)))
+        return self.session_class(visit, partial(self._read, app, request), permanent=self.permanent)
+
+    def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
+        """Saves what the request changed, and sends the cookie where it is a new one or is to be refreshed."""
+        own = cast(Session, session)
+        if own.failed:
+            return
+        if own.is_read:
+            self.write(app, own)
+        elif own.visit.brought is not None and app.config["SESSION_REFRESH_EACH_REQUEST"]:
+            self._refresh(app, own)
+        if own.accessed:
+            response.vary.add("Cookie")
+        if own.visit.cookie is Cookie.DELETE:
+            response.delete_cookie(self.get_cookie_name(app), **self._cookie_options(app))
+            response.vary.add("Cookie")
+        elif self._sends_cookie(app, own):
+            expires = self.get_expiration_time(app, own)
+            value = own.visit.id or ""
+            response.set_cookie(self.get_cookie_name(app), value, expires=expires, **self._cookie_options(app))
+            response.vary.add("Cookie")
+
+    # --- parts of these ---
+
+    def idle_timeout(self, app: flask.Flask, *, permanent: bool) -> Seconds:
+        """How long a session may go unused."""
+        return app.permanent_session_lifetime if permanent or self.idle is None else self.idle
+
+    def _read(self, app: flask.Flask, request: flask.Request, visit: Visit) -> dict[str, Any]:
+        visit.found(self.store.load(visit.brought))
+        if visit.loaded is None and visit.brought is not None and self.moving_in is not None:
+            self.moving_in.take(app, request, visit)
+        return {} if visit.loaded is None else visit.loaded.data()
+
+    def write(self, app: flask.Flask, session: Session) -> None:
+        """Writes what has changed in a session. One command, or none."""
+        data = session.read()
+        if not data and not session.modified:
+            return
+        visit = session.visit
+        idle = self.idle_timeout(app, permanent=session.permanent)
+        saving = visit.save(data, user=user_of(data, self.user), idle=idle, device=self.device)
+        try:
+            run(self.store, saving)
+        except Exception:
+            session.failed = True
+            raise
+        if visit.gone:
+            app.logger.info("a session ended while a request was under way: what it wrote was dropped")
+            session_gone.send(app, session=session)
+
+    def _refresh(self, app: flask.Flask, session: Session) -> None:
+        """Keeps a session alive that the request did not look at. That must not break a page which needs none."""
+        try:
+            session.read()
+        except (RedisError, SessionError) as error:
+            app.logger.warning("a session could not be kept alive: %s", error)
+
+    def _sends_cookie(self, app: flask.Flask, session: Session) -> bool:
+        visit = session.visit
+        if visit.cookie is Cookie.SET:
+            return True
+        is_there = visit.loaded is not None and not visit.loaded.frozen and not visit.gone
+        return is_there and self.should_set_cookie(app, session)
+
+    def _cookie_options(self, app: flask.Flask) -> dict[str, Any]:
+        options = {
+            "domain": self.get_cookie_domain(app),
+            "path": self.get_cookie_path(app),
+            "secure": self.get_cookie_secure(app),
+            "samesite": self.get_cookie_samesite(app),
+            "httponly": self.get_cookie_httponly(app),
+        }
+        if hasattr(self, "get_cookie_partitioned"):  # Flask 3.1
+            options["partitioned"] = self.get_cookie_partitioned(app)
+        return options
