@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -65,7 +66,8 @@ class Server:
         self._arguments = arguments
         self._module = module
         self._process: subprocess.Popen[bytes] | None = None
-        self._admin: redis.Redis | None = None
+        self._admin: redis.Connection | None = None
+        self._one_at_a_time = threading.Lock()
         self.dir = Path(tempfile.mkdtemp(prefix="redis-session-test-"))
         self.port = 0
         self.start()
@@ -95,7 +97,7 @@ class Server:
         if self._module:
             command += ["--loadmodule", MODULE]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.dir)
-        self._admin = redis.Redis(port=port, decode_responses=True, protocol=2, socket_timeout=10)
+        self._admin = redis.Connection(port=port, decode_responses=True, protocol=2, socket_timeout=10)
         try:
             wait_for(self._answers, 10, "the server's first answer")
         except AssertionError:
@@ -116,7 +118,7 @@ class Server:
             self._process.wait(20)
             self._process = None
         if self._admin is not None:
-            self._admin.close()
+            self._admin.disconnect()
             self._admin = None
 
     def close(self) -> None:
@@ -137,15 +139,9 @@ class Server:
     def command(self, *arguments: str | bytes | float) -> Any:
         """As redis-cli would: the reply with strings, lists and integers, whatever the client library makes of it."""
         assert self._admin is not None, "the server is stopped"
-        connection = self._admin.connection_pool.get_connection()
-        try:
-            connection.send_command(*arguments)
-            return connection.read_response()
-        except redis.exceptions.ConnectionError:
-            connection.disconnect()
-            raise
-        finally:
-            self._admin.connection_pool.release(connection)
+        with self._one_at_a_time:
+            self._admin.send_command(*arguments)
+            return self._admin.read_response()
 
     def keys(self, pattern: str = "*") -> list[str]:
         return sorted(self.command("KEYS", pattern))
