@@ -1,0 +1,265 @@
+/** From the session objects of frameworks to sessions on the server, and back. */
+import { decode, encode, type Serializer, withCookie } from './codec.js'
+import { type CookieData, stored, timesOf } from './cookie.js'
+import { type Data, type Session, SessionError, Sessions, type Times, type WriteOptions } from './core.js'
+import { changed } from './fields.js'
+import { Legacy } from './legacy.js'
+import type { RedisSessionStoreOptions } from './options.js'
+import { milliseconds } from './times.js'
+
+/** What is known of the session behind a session object. */
+interface Entry {
+  session: Session
+  /** The cookie as it is stored. */
+  cookie: CookieData | undefined
+  /** Its text. */
+  cookieText: string | undefined
+}
+
+interface Write extends WriteOptions {
+  cookie: CookieData | undefined
+  cookieText: string | undefined
+  /** Whether the cookie has expired, which ends the session. */
+  isPast: boolean
+}
+
+const ENTRY = Symbol('entry')
+
+export class Adapter<S extends object = Data> {
+  readonly core: Sessions
+  readonly serializer: Serializer
+  readonly ttl: number | ((session: S) => number)
+  readonly #options: RedisSessionStoreOptions<S>
+  readonly #legacy: Legacy | undefined
+  readonly #entries = new WeakMap<object, Entry>()
+  readonly #emitGone: (sid: string, session: S) => void
+
+  constructor(options: RedisSessionStoreOptions<S>, emitGone: (sid: string, session: S) => void) {
+    this.core = new Sessions(options)
+    this.serializer = options.serializer ?? JSON
+    this.ttl = options.ttl ?? 86_400
+    if (typeof this.ttl !== 'function') milliseconds(this.ttl, 'ttl')
+    this.#options = options
+    this.#emitGone = emitGone
+    this.#legacy = options.legacy ? new Legacy(options.legacy, this.core) : undefined
+  }
+
+  async get(sid: string): Promise<S | null> {
+    const { disableTouch, touchOnGet = !disableTouch } = this.#options
+    const session = (await (touchOnGet ? this.core.load(sid) : this.core.peek(sid))) ?? (await this.#moveIn(sid))
+    if (session === null) return null
+    // At this time it never counts as one that was not used for long.
+    if (disableTouch) session.at = Number.POSITIVE_INFINITY
+    return this.#read(session)
+  }
+
+  async set(sid: string, data: S): Promise<void> {
+    const entry = this.#entryOf(sid, data)
+    const write = this.#write(data, entry)
+    if (write.isPast) return this.destroy(sid)
+    if (entry === undefined) return this.#create(sid, data, write)
+    const { session } = entry
+    session.data = data
+    const members = encode(data, write.cookie, this.serializer)
+    const saved = await this.core.save(session, { ...write, members, replace: this.#options.save === 'replace' })
+    if (!saved) return this.#gone(sid, data)
+    this.#remember(data, session, write)
+  }
+
+  /**
+   * A session that was read was kept alive then. So there is something to do only if its cookie, its user or its time
+   * without use is another one, or if the request took long.
+   */
+  async touch(sid: string, data: S): Promise<void> {
+    const entry = this.#entryOf(sid, data)
+    const write = this.#write(data, entry)
+    if (write.isPast) return this.destroy(sid)
+    const members = this.#cookieMembers(data, write, entry)
+    if (entry === undefined) {
+      await this.core.adjust(sid, write, members)
+    } else if (await this.core.save(entry.session, { ...write, members, partial: true })) {
+      this.#remember(data, entry.session, write)
+    } else if (members.length > 0) {
+      this.#gone(sid, data)
+    }
+  }
+
+  async destroy(sid: string): Promise<void> {
+    await this.core.destroy(sid)
+    await this.#legacy?.end(sid)
+  }
+
+  /** All sessions but those that a rotation left behind. */
+  async all(): Promise<S[]> {
+    const ids = await this.core.ids()
+    const sessions: S[] = []
+    for (let i = 0; i < ids.length; i += this.core.scanCount) {
+      const some = await Promise.all(ids.slice(i, i + this.core.scanCount).map((id) => this.core.peek(id)))
+      for (const session of some) {
+        if (session !== null && !session.isSnapshot) sessions.push({ ...(await this.#read(session)), id: session.id })
+      }
+    }
+    return sessions
+  }
+
+  async update(sid: string, change: (session: S) => unknown): Promise<S | null> {
+    const session = await this.core.update(
+      sid,
+      async (data) => {
+        const session = withCookie(await decode(data, this.serializer), Date.now())
+        return (await change(session)) ?? session
+      },
+      (data) => {
+        const cookie = stored(data.cookie, data.cookie?.originalMaxAge)
+        return { members: encode(data, cookie, this.serializer), user: this.#userOf(data) }
+      },
+    )
+    return session && (session.data as S)
+  }
+
+  /** Whether the session was ever stored, as far as this object is known. */
+  isStored(sid: string, data: S): boolean {
+    return this.#entryOf(sid, data) !== undefined
+  }
+
+  /** Gives a stored session another id. @returns The id; null if the session has ended. */
+  async rotate(sid: string, data: S, id: string, grace: number): Promise<string | null> {
+    const entry = this.#entryOf(sid, data)!
+    const write = this.#write(data, entry)
+    entry.session.data = data
+    const members = encode(data, write.cookie, this.serializer)
+    const session = await this.core.rotate(entry.session, { ...write, members, id, grace })
+    if (session === null) return null
+    this.#remember(data, session, write)
+    return session.id
+  }
+
+  /** Of what a session holds, that which this request has changed. With a serializer of its own that is all. */
+  changes(sid: string, data: S): Partial<S> {
+    const entry = this.#entryOf(sid, data)
+    if (entry === undefined || this.serializer !== JSON) return { ...data }
+    const members = changed(entry.session.known.members, encode(data, undefined, JSON))
+    return Object.fromEntries([...members.keys()].map((name) => [name, data[name as keyof S]])) as Partial<S>
+  }
+
+  /** Lets `to` be the session that `from` is: a framework has made a new object of what it was given. */
+  carryOver(from: object, to: object): void {
+    const entry = this.#entries.get(from)
+    if (entry !== undefined) this.#entries.set(to, entry)
+  }
+
+  async #read(session: Session): Promise<S> {
+    const data = await decode(session.data, this.serializer)
+    const { cookie } = data
+    const entry = { session, cookie, cookieText: cookie && JSON.stringify(stored(cookie)) }
+    this.#entries.set(data, entry)
+    withCookie(data, session.accessed)
+    // A framework that copies what it is given, and the cookie by its toJSON, takes the entry along with the cookie.
+    Object.defineProperty(data.cookie, 'toJSON', { value: () => ({ ...data.cookie, [ENTRY]: entry }) })
+    return data
+  }
+
+  #entryOf(sid: string, data: S): Entry | undefined {
+    const entry = this.#entries.get(data) ?? carried(data)
+    return entry?.session.id === sid ? entry : undefined
+  }
+
+  #remember(data: S, session: Session, { cookie, cookieText }: Write): void {
+    this.#entries.set(data, { session, cookie, cookieText })
+  }
+
+  async #create(sid: string, data: S, write: Write): Promise<void> {
+    const members = encode(data, write.cookie, this.serializer)
+    try {
+      this.#remember(data, await this.core.put(sid, data, { ...write, members }), write)
+    } catch (error) {
+      if (!(error instanceof SessionError) || error.code !== 'SESSIONGONE') throw error
+      this.#gone(sid, data)
+    }
+  }
+
+  #gone(sid: string, data: S): void {
+    this.#emitGone(sid, data)
+    if (this.#options.onGone !== 'error') return
+    throw new SessionError('SESSIONGONE', 'The session ended before this request did: what it wrote was dropped')
+  }
+
+  /** What a write of this session object says, but for its members. */
+  #write(data: S, entry: Entry | undefined): Write {
+    const { cookie: now } = data as { cookie?: CookieData }
+    const cookie = now ? stored(now, entry?.cookie?.originalMaxAge) : undefined
+    const cookieText = cookie && JSON.stringify(cookie)
+    const { idle, end } = this.#times(data)
+    const user = this.#userOf(data)
+    return {
+      cookie,
+      cookieText,
+      isPast: (typeof idle === 'number' && idle <= 0) || (end != null && 'at' in end && end.at <= Date.now()),
+      user,
+      idle,
+      end: entry?.cookieText === cookieText && entry !== undefined ? undefined : (end ?? this.#endInstead(entry)),
+      device: typeof user === 'string' && user !== entry?.session.user ? this.#device(data) : undefined,
+    }
+  }
+
+  /** What ends a session whose cookie had a date, and has none any more. */
+  #endInstead(entry: Entry | undefined): Times['end'] {
+    if (entry === undefined || timesOf(entry.cookie, null).end === undefined) return undefined
+    const { lifetime } = this.#options
+    return lifetime === undefined ? null : { lifetime: milliseconds(lifetime, 'lifetime') }
+  }
+
+  #times(data: S): Times {
+    if (this.#options.disableTTL) return { idle: null }
+    const { cookie } = data as { cookie?: CookieData }
+    if (typeof this.ttl === 'number') return timesOf(cookie, this.ttl * 1000)
+    const seconds = this.ttl(data)
+    if (typeof seconds !== 'number' || Number.isNaN(seconds)) throw new TypeError('ttl must give a number of seconds')
+    return { idle: seconds * 1000 }
+  }
+
+  #userOf(data: S): string | null | undefined {
+    if (this.#options.user === undefined) return undefined
+    const user = this.#options.user(data)
+    return user === undefined || user === null || user === '' ? null : String(user)
+  }
+
+  #device(data: S): unknown {
+    const { req } = data as { req?: unknown }
+    return req === undefined ? undefined : this.#options.device?.(req)
+  }
+
+  /** The members to save where nothing but the cookie can have changed. */
+  #cookieMembers(data: S, write: Write, entry: Entry | undefined): [string, string][] {
+    const { cookie, cookieText } = write
+    if (cookieText === undefined || cookieText === entry?.cookieText) return []
+    if (this.serializer !== JSON) return entry === undefined ? [] : [...encode(data, cookie, this.serializer)]
+    // Of a session that nobody has read the date is kept by the server alone.
+    if (entry === undefined && typeof cookie?.originalMaxAge !== 'number') return []
+    return [['cookie', cookieText]]
+  }
+
+  /** Takes a session over from the old store, if it has one. */
+  async #moveIn(sid: string): Promise<Session | null> {
+    const data = await this.#legacy?.read(sid)
+    if (typeof data !== 'object' || data === null) return null
+    const write = this.#write(data, undefined)
+    if (write.isPast) return null
+    const session = await this.core.add(sid, data, { ...write, members: encode(data, write.cookie, this.serializer) })
+    // Another request was faster.
+    if (session === null) return this.core.load(sid)
+    if (await this.#legacy!.end(sid, { once: true })) return session
+    // It was faster still, and the session that it took over has ended meanwhile.
+    await this.core.destroy(sid)
+    return null
+  }
+}
+
+/** What @fastify/session has taken along: it keeps the options of the cookie that it was given, under a symbol of its own. */
+function carried(data: object): Entry | undefined {
+  for (const symbol of Object.getOwnPropertySymbols(data)) {
+    const value = (data as Record<symbol, unknown>)[symbol]
+    if (typeof value === 'object' && value !== null && ENTRY in value) return value[ENTRY] as Entry
+  }
+  return undefined
+}

@@ -1,0 +1,41 @@
+/** The session of a framework as members, and back. */
+import { type CookieData, restored } from './cookie.js'
+import { membersOf } from './fields.js'
+import type { Data } from './session.js'
+
+/** As connect-redis has it. */
+export interface Serializer {
+  parse(text: string): Data | Promise<Data>
+  stringify(session: Data): string
+}
+
+/** The one field of a session that the application turns into a text by itself. */
+const SERIALIZED = '~serialized'
+
+/** The members of a session, with the cookie as it is stored: one for each of its keys, or a single one. */
+export function encode(
+  session: Data,
+  cookie: CookieData | undefined,
+  serializer: Serializer,
+): Iterable<[string, string]> {
+  if (serializer === JSON) return fields(session, cookie)
+  const whole = cookie === undefined ? { ...session } : { ...session, cookie }
+  return [[SERIALIZED, JSON.stringify(serializer.stringify(whole))]]
+}
+
+function* fields(session: Data, cookie: CookieData | undefined): Generator<[string, string]> {
+  yield* membersOf(session, 'cookie')
+  if (cookie !== undefined) yield ['cookie', JSON.stringify(cookie)]
+}
+
+/** The session as the application had it, from the data as they were stored. */
+export async function decode(data: Data, serializer: Serializer): Promise<Data> {
+  const text = serializer === JSON ? undefined : data[SERIALIZED]
+  return typeof text === 'string' ? await serializer.parse(text) : data
+}
+
+/** Gives a session the cookie that a framework expects; `accessed`: when it was last used, in milliseconds. */
+export function withCookie(session: Data, accessed: number): Data {
+  session.cookie = restored(session.cookie, accessed)
+  return session
+}

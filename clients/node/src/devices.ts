@@ -1,0 +1,102 @@
+/** The sessions of a user: to list, to count, to end. */
+import { type Connection, type Reply, record } from './clients.js'
+import { DEVICE } from './fields.js'
+import { handleOf, type Keys } from './keys.js'
+import { ask, sendTo } from './send.js'
+
+/** One of a user's sessions, as it is shown to him. */
+export interface Device {
+  /** Names the session for `signOut`. It is no key: whoever sees it can do nothing with it alone. */
+  handle: string
+  /** When it began for this user. */
+  created: Date
+  /** When it was last used. */
+  accessed: Date
+  /** When it ends if it is not used any more; null if it does not. */
+  deadline: Date | null
+  /** What was given as `device` when it was written. */
+  // biome-ignore lint/suspicious/noExplicitAny: the application knows what it gave
+  device: any
+  /** Whether it is the session that asks. */
+  current: boolean
+}
+
+/** What is done where a user would have more sessions than he may. */
+export type LimitPolicy =
+  /** The write is refused with SESSIONLIMIT. */
+  | 'reject'
+  /** Those that began first are ended. */
+  | 'oldest'
+  /** Those that were not used for longest are ended. */
+  | 'lru'
+
+export interface Limit {
+  count: number
+  policy: LimitPolicy
+}
+
+const sum = (replies: Reply[]) => replies.reduce<number>((total, reply) => total + Number(reply), 0)
+
+/** The entries of BYUSER of every primary, those of other prefixes left out. */
+async function entries(connection: Connection, keys: Keys, user: string, words: string[]) {
+  const replies = await ask(connection, ['SESSION.BYUSER', user, ...words])
+  const found = replies.flatMap((reply) => (reply as Reply[]).map(record))
+  // While a slot moves, two nodes may name the same session.
+  const byKey = new Map(found.map((entry) => [String(entry.key), entry]))
+  return [...byKey.values()].filter((entry) => String(entry.key).startsWith(keys.prefix))
+}
+
+function device(entry: Record<string, Reply>, currentKey: string | undefined): Device {
+  const data = typeof entry.data === 'string' ? JSON.parse(entry.data) : {}
+  return {
+    handle: handleOf(String(entry.key)),
+    created: new Date(Number(entry.created)),
+    accessed: new Date(Number(entry.accessed)),
+    deadline: entry.deadline === null ? null : new Date(Number(entry.deadline)),
+    device: data[DEVICE],
+    current: entry.key === currentKey,
+  }
+}
+
+export async function list(connection: Connection, keys: Keys, user: string, currentId?: string): Promise<Device[]> {
+  const words = ['META', '3', 'created', 'accessed', 'deadline', 'JSON', 'FIELDS', '1', DEVICE]
+  const current = currentId === undefined ? undefined : keys.of(currentId)
+  const found = await entries(connection, keys, user, words)
+  return found.map((entry) => device(entry, current)).sort((a, b) => Number(b.accessed) - Number(a.accessed))
+}
+
+export async function count(connection: Connection, user: string): Promise<number> {
+  return sum(await ask(connection, ['SESSION.COUNT', user]))
+}
+
+export async function signOut(connection: Connection, user: string, handle: string): Promise<boolean> {
+  const keys = (await ask(connection, ['SESSION.BYUSER', user])).flat().map(String)
+  const key = keys.find((key) => handleOf(key) === handle)
+  return key !== undefined && (await end(connection, user, key)) > 0
+}
+
+/** Ends a session if it is this user's. */
+async function end(connection: Connection, user: string, key: string): Promise<number> {
+  return Number(await sendTo(connection, ['SESSION.REVOKE', user, 'ONLY', '1', key], key))
+}
+
+export async function signOutAll(connection: Connection, user: string, exceptKey?: string): Promise<number> {
+  const words = ['SESSION.REVOKE', user, ...(exceptKey === undefined ? [] : ['EXCEPT', '1', exceptKey])]
+  let total = 0
+  for (let round = 0; round < 10; round++) {
+    const ended = sum(await ask(connection, words))
+    total += ended
+    // In a cluster a session may have moved from a node that was still to be asked to one that had answered.
+    if (ended === 0 || connection.topology !== 'cluster') break
+  }
+  return total
+}
+
+/** Ends what a user has beyond the limit in a cluster, where a node counts its own sessions only. */
+export async function makeRoom(connection: Connection, keys: Keys, user: string, key: string, limit: Limit) {
+  const by = limit.policy === 'lru' ? 'accessed' : 'created'
+  const others = (await entries(connection, keys, user, ['META', '1', by]))
+    .filter((entry) => entry.key !== key)
+    .sort((a, b) => Number(b[by]) - Number(a[by]))
+  await Promise.all(others.slice(limit.count - 1).map((entry) => end(connection, user, String(entry.key))))
+}

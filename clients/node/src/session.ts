@@ -1,0 +1,113 @@
+/** A session in the program's hands, and what has changed in it since it was read. */
+import { type Change, change, changed, everything, type Known, known, type Members, membersOf } from './fields.js'
+import type { End, Times } from './times.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: what a session holds is the application's affair
+export type Data = any
+
+/** What a write may say beside the data. */
+export interface WriteOptions extends Times {
+  /** Whose session it is from now on; null: nobody's. Undefined leaves it as it is. */
+  user?: string | null | undefined
+  /** What `sessions` shows of the device: anything that JSON can carry. Undefined leaves it as it is. */
+  device?: unknown
+  /** Writes all data and removes every other field, also those that others wrote meanwhile. */
+  replace?: boolean
+  /** The members to write as JSON texts, in place of those of `data`. */
+  members?: Iterable<[string, string]>
+  /** Whether `members` are not all: those that are not among them stay. */
+  partial?: boolean
+}
+
+/** A session that was read or written, and what the server had at that time. */
+export class Session<D = Data> {
+  readonly id: string
+  data: D
+  /** Whose it is; null: nobody's. */
+  user: string | null
+  /** Milliseconds that it lives without use; null: no limit. */
+  idle: number | null
+  /** When it was last used, in milliseconds since 1970. */
+  accessed = Date.now()
+  /** Whether it can only be read: what a rotation left at the former id for a moment. Known to `peek` alone. */
+  isSnapshot = false
+  /** @internal When the server last noted that it is in use, by the clock of `performance.now`. */
+  at = performance.now()
+  #text = ''
+  #known: Known | undefined
+
+  /** @internal `had`: what the server has, as the text that it gave or cut already. */
+  constructor(id: string, data: D, user: string | null, idle: number | null, had: Known | string) {
+    this.id = id
+    this.data = data
+    this.user = user
+    this.idle = idle
+    if (typeof had === 'string') this.#text = had
+    else this.#known = had
+  }
+
+  /** @internal What the server has. The text is cut only when there is something to compare. */
+  get known(): Known {
+    this.#known ??= known(this.#text)
+    return this.#known
+  }
+
+  /** @internal */
+  set known(known: Known) {
+    this.#known = known
+  }
+}
+
+/** What a write has to tell the server. */
+export interface Difference extends Change {
+  user: string | null | undefined
+  idle: number | null | undefined
+  end: End | undefined
+  isEmpty: boolean
+}
+
+/** The age of a cookie is computed from two readings of the clock, and may lose some milliseconds. */
+const TOLERANCE = 10
+
+function isOther(idle: number | null | undefined, before: number | null): boolean {
+  if (idle === undefined) return false
+  if (idle === null || before === null) return idle !== before
+  return Math.abs(idle - before) > Math.min(TOLERANCE, before / 100)
+}
+
+/** Whether a member that was read is to be removed; not so if the object inherits something of that name, which hid it. */
+const isRemoved = (data: object, name: string) => Object.hasOwn(data, name) || !(name in data)
+
+export function difference<D extends object>(session: Session<D>, options: WriteOptions): Difference {
+  const now: Members = new Map(options.members ?? membersOf(session.data))
+  const user = options.user === session.user ? undefined : options.user
+  const idle = isOther(options.idle, session.idle) ? options.idle : undefined
+  const { end, replace = false } = options
+  const fields = replace ? replaced(session, now, options) : altered(session, now, options)
+  const isEmpty =
+    fields.set.size === 0 &&
+    fields.unset.length === 0 &&
+    user === undefined &&
+    idle === undefined &&
+    end === undefined &&
+    !replace
+  return { ...fields, user, idle, end, isEmpty }
+}
+
+function altered({ known, data }: Session<object>, now: Members, { partial = false, device }: WriteOptions): Change {
+  const names = partial ? [] : [...known.members.keys()]
+  const gone = names.filter((name) => !now.has(name) && isRemoved(data, name))
+  return change(known, changed(known.members, now), gone, device)
+}
+
+function replaced({ known }: Session<object>, now: Members, { device }: WriteOptions): Change {
+  return everything(now, device ?? (known.device && JSON.parse(known.device)))
+}
+
+/** Notes in the session that the server has carried out the write. */
+export function written(session: Session, difference: Difference): void {
+  session.known = difference.after
+  session.at = performance.now()
+  if (difference.user !== undefined) session.user = difference.user
+  if (difference.idle !== undefined) session.idle = difference.idle
+}
