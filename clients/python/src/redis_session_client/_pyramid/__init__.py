@@ -1,0 +1,1 @@
+"""What `redis_session_client.pyramid` is made of."""

@@ -1,0 +1,51 @@
+"""Sessions that pyramid_redis_sessions has kept: taken over one by one, and given back for a way back.
+
+There a session is a string at its id: what `serialize` made of `managed_dict`, `created` and `timeout`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .._models import Loaded
+from ..store import Store
+from .habits import stored_id
+
+
+@dataclass(frozen=True)
+class OldStore:
+    """Where pyramid_redis_sessions keeps sessions, and how."""
+
+    client: Any
+    serialize: Callable[[Any], Any]
+    deserialize: Callable[[Any], Any]
+
+    def take(self, store: Store, session_id: str, user: Callable[[Any], str | None]) -> Loaded | None:
+        """Moves a session into the store, under the same id. None: neither has it.
+
+        Of two requests at a time one moves it, and both go on with it.
+        """
+        written = self.client.get(session_id)
+        taken = None
+        if written is not None:
+            held = self.deserialize(written)
+            data = held["managed_dict"]
+            taken = store.create(stored_id(session_id), data, user=user(data), idle=held["timeout"])
+            self.client.delete(session_id)
+        return taken or store.load(stored_id(session_id))
+
+    def give_back(self, store: Store, session_id: str) -> None:
+        """Moves a session out of the store, where the old one lacks it."""
+        loaded = store.load(stored_id(session_id))
+        if loaded is None or loaded.frozen:
+            return
+        timeout = None if loaded.idle is None else math.ceil(loaded.idle)
+        held = {"managed_dict": loaded.data(), "created": loaded.created.timestamp(), "timeout": timeout}
+        until = None if loaded.end is None else max(1, math.ceil(loaded.end.timestamp() - time.time()))
+        expiry = min((seconds for seconds in (timeout, until) if seconds is not None), default=None)
+        self.client.set(session_id, self.serialize(held), ex=expiry, nx=True)
+        store.delete(loaded.id)

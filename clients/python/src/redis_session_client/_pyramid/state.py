@@ -1,0 +1,245 @@
+"""A session as a dict that knows what the server has of it, and writes what is different."""
+
+from __future__ import annotations
+
+import logging
+import time
+import weakref
+from dataclasses import replace
+from typing import Any
+
+from .._arguments import KEEP, Timeout, seconds
+from .._models import Loaded
+from ..store import DEVICE, Store
+from .habits import Habits, stored_id
+
+_ATOMS = frozenset((str, int, float, bool, type(None)))
+_TRIES = 5  # to find an id that is free, where the application makes ids by itself
+
+logger = logging.getLogger("redis_session_client.pyramid")
+
+
+class State(dict[str, Any]):
+    """The data, and what is to be written with the response."""
+
+    def __init__(
+        self,
+        store: Store,
+        habits: Habits,
+        loaded: Loaded | None = None,
+        session_id: str | None = None,
+        request: Any = None,
+    ) -> None:
+        self._store = store
+        self._habits = habits
+        # Weak, or request and session would hold each other until the garbage collector comes.
+        self._request = None if request is None else weakref.ref(request)
+        #: The session as the server has it, as far as this request knows. None: it has none yet.
+        self._loaded = loaded
+        #: The id in the cookie. None: invalidated, and no other session begun since.
+        self._id: str | None = habits.new_id() if loaded is None else session_id
+        self._new = self._cookie_due = loaded is None
+        self._came_with_cookie = loaded is not None
+        self._began = time.time()
+        #: A session without a user that was invalidated: with the response it ends, or is followed by the next one.
+        self._left: Loaded | None = None
+        self._forget_pending()
+        if loaded is not None:
+            dict.update(self, loaded.data())
+        self._look_for_nested()
+
+    @property
+    def store(self) -> Store:
+        """Where the session is kept."""
+        return self._store
+
+    @property
+    def stored_id(self) -> str | None:
+        """The id by which the store knows this session. None: it has not been written yet."""
+        return None if self._loaded is None else self._loaded.id
+
+    @property
+    def user(self) -> str | None:
+        """Whose session this is, by what it holds."""
+        return self._habits.user(self)
+
+    def save(self) -> None:
+        """Writes now what is written with the response otherwise. One command; none, if nothing has changed.
+
+        For a view that answers the errors itself: SessionLimit, SessionConflict, SessionTooLarge, those of the
+        connection. After an error the session is what it was when it was read. Where it has ended meanwhile nothing is
+        written, and nothing comes back.
+        """
+        try:
+            self._write()
+        except Exception:
+            dict.clear(self)
+            if self._loaded is not None:
+                dict.update(self, self._loaded.data())
+            raise
+        finally:
+            self._forget_pending()
+            self._look_for_nested()
+
+    def invalidate(self) -> None:
+        """Ends the session. What is set from now on begins another one, under another id."""
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None and self._may_be_followed(loaded):
+            self._left = loaded
+        elif loaded is not None:
+            self._store.delete(loaded.id)
+        self._id = None
+        dict.clear(self)
+        self._forget_pending()
+        self._look_for_nested()
+
+    def _may_be_followed(self, loaded: Loaded) -> bool:
+        # invalidate() and then remember() is how many sites log in. What a user had ends at once, what a visitor had
+        # stays readable for the grace: a request under way would begin a session, and its cookie undo the login.
+        return loaded.user is None and not loaded.frozen and self._store.options.rotation_grace > 0
+
+    # --- what goes to the server ---
+
+    def _write(self) -> None:
+        if self._loaded is not None:
+            self._write_known(self._loaded)
+        elif self._id is not None:
+            self._write_new()
+        elif self._left is not None:
+            self._store.delete(self._left.id)
+            self._left = None
+
+    def _write_known(self, loaded: Loaded) -> None:
+        user = self.user
+        login = user is not None and user != loaded.user
+        if loaded.frozen:
+            # A second click on "log in" brings the id from before the first: the visitor has just shown who they are.
+            if login:
+                self._begin_anew(dict(self), user)
+        elif not self._is_different(loaded, user):
+            return
+        elif self._rotation or (login and self._habits.rotate_on_login):
+            self._write_rotated(loaded, user, login=login)
+        else:
+            self._note_device(login=login)
+            self._keep(
+                self._store.save(
+                    loaded, self, user=user, idle=self._idle, lifetime=self._lifetime, replace=self._replace
+                )
+            )
+
+    def _is_different(self, loaded: Loaded, user: str | None) -> bool:
+        times = self._idle is not KEEP or self._lifetime is not KEEP
+        return self._written or self._has_nested or self._rotation or times or user != loaded.user
+
+    def _write_rotated(self, loaded: Loaded, user: str | None, *, login: bool) -> None:
+        self._note_device(login=login)
+        following = self._habits.next_id(loaded.id)
+        saved = self._store.rotate(
+            loaded,
+            self,
+            new=stored_id(following),
+            user=user,
+            idle=self._idle,
+            lifetime=self._lifetime,
+            replace=self._replace,
+        )
+        if saved is None and login:
+            # The session has ended, the login has not: it goes on without what the former session held.
+            self._begin_anew(self._changed_since(loaded), user)
+            return
+        if saved is not None:
+            self._id, self._cookie_due = following, True
+        self._keep(saved)
+
+    def _changed_since(self, loaded: Loaded) -> dict[str, Any]:
+        before = loaded.data()
+        return {name: value for name, value in self.items() if name not in before or before[name] != value}
+
+    def _begin_anew(self, data: dict[str, Any], user: str | None) -> None:
+        """Goes on under a new id, since the login of this request is not to be lost."""
+        if user is not None and (device := self._device()) is not None:
+            data[DEVICE] = device
+        self._create(self._habits.new_id(), data, user)
+        dict.clear(self)
+        dict.update(self, data)
+        self._new = True
+
+    def _write_new(self) -> None:
+        user = self.user
+        self._note_device(login=user is not None)
+        if self._left is not None and self._follow(self._left, user):
+            return
+        self._create(self._begun(), self, user)
+
+    def _follow(self, left: Loaded, user: str | None) -> bool:
+        """Begins the session by a rotation of the one that was invalidated, whose data stays behind."""
+        options = self._store.options
+        following = self._habits.next_id(left.id)
+        saved = self._store.rotate(
+            left,
+            self,
+            new=stored_id(following),
+            user=user,
+            idle=self._idle if self._idle is not KEEP or options.idle is None else options.idle,
+            lifetime=options.lifetime if self._lifetime is KEEP else self._lifetime,
+            replace=True,
+        )
+        self._left = None
+        if saved is None:
+            return False
+        self._id, self._loaded, self._cookie_due = following, replace(saved, idle=self._idle_seconds()), True
+        return True
+
+    def _create(self, session_id: str, data: dict[str, Any], user: str | None) -> None:
+        for _ in range(_TRIES):
+            made = self._store.create(stored_id(session_id), data, user=user, idle=self._idle, lifetime=self._lifetime)
+            if made is not None:
+                self._loaded = replace(made, idle=self._idle_seconds())
+                self._id, self._cookie_due = session_id, True
+                return
+            session_id = self._habits.new_id()
+        raise RuntimeError(f"id_generator has made {_TRIES} ids that are taken")
+
+    def _keep(self, saved: Loaded | None) -> None:
+        if saved is None:
+            logger.info("a session has ended meanwhile: what this request has changed in it is dropped")
+        else:
+            self._loaded = replace(saved, idle=self._idle_seconds())
+
+    def _note_device(self, *, login: bool) -> None:
+        if login and (device := self._device()) is not None:
+            dict.__setitem__(self, DEVICE, device)
+
+    def _device(self) -> Any:
+        request = None if self._request is None else self._request()
+        return None if request is None else self._habits.device(request)
+
+    # --- what is pending ---
+
+    def _begun(self) -> str:
+        """The id. After `invalidate()` a session begins with the first look at it."""
+        if self._id is None:
+            self._id, self._began = self._habits.new_id(), time.time()
+            self._new = self._cookie_due = True
+        return self._id
+
+    def _write_begins(self) -> None:
+        self._written = True
+        if self._id is None:
+            self._begun()
+
+    def _forget_pending(self) -> None:
+        self._written = self._replace = self._rotation = False
+        self._idle: Timeout = KEEP
+        self._lifetime: Timeout = KEEP
+
+    def _look_for_nested(self) -> None:
+        # Only what is nested can change without a method of this class.
+        self._has_nested = any(type(value) not in _ATOMS for value in self.values())
+
+    def _idle_seconds(self) -> float | None:
+        """The idle timeout as it is, or is about to be."""
+        if self._idle is not KEEP:
+            return None if self._idle is None else seconds(self._idle)
+        return self._store.options.idle if self._loaded is None else self._loaded.idle
