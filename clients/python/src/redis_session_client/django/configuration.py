@@ -56,7 +56,10 @@ def read() -> Configuration:
         )
     unknown = sorted(str(key) for key in given if key not in KEYS)
     if unknown:
-        raise ImproperlyConfigured(f"SESSION_REDIS has no key {', '.join(unknown)}. It knows {', '.join(KEYS)}.")
+        raise ImproperlyConfigured(
+            f"SESSION_REDIS has no key {', '.join(unknown)}. It knows {', '.join(KEYS)}. "
+            "(Host, port, database and password belong into the url: redis://:password@host:6379/0.)"
+        )
     sources = [source for source in SOURCES if source in given]
     if len(sources) != 1:
         raise ImproperlyConfigured(

@@ -1,0 +1,80 @@
+"""`manage.py import_sessions --from ENGINE`: takes over what another session engine has in store."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections import Counter
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from ....keys import acceptable
+from ... import migrate
+from ...configuration import ENGINE
+from ...connections import Connections, connections
+from ...sources import CannotList, Found, sessions_of
+from ...terms import Policy
+
+
+class Command(BaseCommand):
+    """Copies sessions under the ids that they have, so that nobody is logged out. It may be run again."""
+
+    help = "Imports the sessions of another session engine. May be run again: what is there already is left alone."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Which engine, and what becomes of its sessions."""
+        parser.add_argument(
+            "--from",
+            dest="engine",
+            required=True,
+            help="the engine that has them, such as django.contrib.sessions.backends.db",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only count what there is to import")
+        parser.add_argument(
+            "--end", action="store_true", help="end each session in the old engine after it was imported"
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Imports, and says how many."""
+        engine, dry_run = options["engine"], options["dry_run"]
+        if engine == ENGINE:
+            raise CommandError("--from names the engine that the site used before, not this one")
+        asked = connections()
+        # Where sessions are also taken over when they are asked for, one that stayed there would come back after a
+        # sign-out of all devices.
+        ends = options["end"] or engine == asked.configuration.migrate_from
+        counts: Counter[str] = Counter()
+        try:
+            for found in sessions_of(engine):
+                counts[self._import(asked, found, engine, dry_run=dry_run, ends=ends)] += 1
+        except (CannotList, ImportError, AttributeError) as error:
+            raise CommandError(
+                f'{error}. SESSION_REDIS["migrate_from"] takes sessions over when they are asked for.'
+            ) from error
+        would = "would be imported" if dry_run else "imported"
+        self.stdout.write(
+            f"{counts['imported']} {would}, {counts['there']} there already, {counts['skipped']} skipped (no valid id)."
+        )
+
+    def _import(self, asked: Connections, found: Found, engine: str, *, dry_run: bool, ends: bool) -> str:
+        if not acceptable(found.key):
+            return "skipped"
+        if dry_run:
+            return "there" if asked.run(asked.operations.exists(found.key)) else "imported"
+        options = asked.configuration.options
+        policy = Policy(settings.SESSION_COOKIE_AGE if options.idle is None else options.idle, options.lifetime)
+        begun = migrate.begin(asked, found.key, found.data, policy)
+        if begun is not None and found.expires is not None:
+            self._end_as_before(asked, found.key, found.expires)
+        if ends:
+            import_module(engine).SessionStore(found.key).delete(found.key)
+        return "there" if begun is None else "imported"
+
+    @staticmethod
+    def _end_as_before(asked: Connections, key: str, expires: datetime) -> None:
+        """Until it is used again, the session ends when it would have ended in the old engine."""
+        stored = asked.operations.keys.key(key)
+        asked.server.client.pexpireat(stored, round(expires.timestamp() * 1000))
