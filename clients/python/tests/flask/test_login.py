@@ -223,7 +223,7 @@ def test_step_up(site):
 
     @app.get("/danger")
     def danger():
-        return str(interface().is_stepped_up(flask.session))
+        return str(interface().stepped_up(flask.session))
 
     browser = app.test_client()
     browser.get("/login/alice")
@@ -234,7 +234,7 @@ def test_step_up(site):
     assert browser.get("/danger").text == "True"
     assert with_cookie(app, before).get("/danger").text == "False", "not with the id from before"
     with browser.session_transaction() as session:
-        session["_step_up"] -= 301
+        session["_step_up_until"] -= 301
     assert browser.get("/danger").text == "False"
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import flask
 from blinker import Namespace
@@ -13,7 +12,7 @@ from flask.sessions import SessionInterface as FlaskSessionInterface
 from flask.sessions import SessionMixin, session_json_serializer
 from redis.exceptions import RedisError
 
-from .._arguments import Seconds, seconds
+from .._arguments import Policy, Seconds, seconds
 from .._connect import connect
 from .._drive import SyncClient
 from .._visit import Cookie, UserOf, Visit, run, user_of
@@ -36,9 +35,9 @@ def remote_device() -> dict[str, str]:
 class SessionInterface(Operations, FlaskSessionInterface):
     """Keeps the sessions of Flask applications on a Redis or Valkey server that has the redis-session module.
 
-    `client` is a `redis.Redis` or `redis.RedisCluster`, or a URL. Further keyword arguments are those of `Options`.
-    Everything that Flask's configuration says of the cookie (`SESSION_COOKIE_*`, `PERMANENT_SESSION_LIFETIME`,
-    `SESSION_REFRESH_EACH_REQUEST`) holds. No `SECRET_KEY` is needed: the cookie is a random id.
+    `client` is a `redis.Redis` or `redis.RedisCluster`, or a URL. Everything that Flask's configuration says of the
+    cookie (`SESSION_COOKIE_*`, `PERMANENT_SESSION_LIFETIME`, `SESSION_REFRESH_EACH_REQUEST`) holds. No `SECRET_KEY` is
+    needed: the cookie is a random id.
     """
 
     session_class = Session
@@ -54,17 +53,35 @@ class SessionInterface(Operations, FlaskSessionInterface):
         permanent: bool = False,
         device: Callable[[], Any] | None = remote_device,
         migrate_from: FlaskSessionInterface | None = None,
-        **options: Any,
+        prefix: str = Options.prefix,
+        user_prefix: str = Options.user_prefix,
+        lifetime: Seconds | None = None,
+        sliding: bool = Options.sliding,
+        rotation_grace: float = Options.rotation_grace,
+        max_sessions: int | None = None,
+        on_limit: Policy = Options.on_limit,
+        hash_keys: bool = Options.hash_keys,
+        conflict: Literal["merge", "strict"] = Options.conflict,
     ) -> None:
         """`user`: the key under which the session keeps the user (by default Flask-Login's), or a function of it.
 
         `idle`: how long a session that is not permanent may go unused; `PERMANENT_SESSION_LIFETIME` by default, as for
         permanent ones. `permanent`: whether sessions are so unless they say otherwise. `device`: makes what is noted of
-        a device at login; None notes nothing. `migrate_from`: the interface whose sessions move in.
+        a device at login; None notes nothing. `migrate_from`: the interface whose sessions move in. The rest are
+        described at `Options`.
         """
-        if isinstance(options.get("lifetime"), timedelta):
-            options["lifetime"] = seconds(options["lifetime"])
-        self.store = Store(connect(client) if isinstance(client, str) else client, Options(**options), self._codec())
+        options = Options(
+            prefix=prefix,
+            user_prefix=user_prefix,
+            lifetime=None if lifetime is None else seconds(lifetime),
+            sliding=sliding,
+            rotation_grace=rotation_grace,
+            max_sessions=max_sessions,
+            on_limit=on_limit,
+            hash_keys=hash_keys,
+            conflict=conflict,
+        )
+        self.store = Store(connect(client) if isinstance(client, str) else client, options, self._codec())
         self.user = user
         self.idle = idle
         self.permanent = permanent

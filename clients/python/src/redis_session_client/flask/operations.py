@@ -15,7 +15,7 @@ from .session import Session
 if TYPE_CHECKING:
     from .interface import SessionInterface
 
-_STEP_UP = "_step_up"  # the field: until when, in Unix seconds
+_STEP_UP = "_step_up_until"  # the field: until when, in Unix seconds
 
 
 class Operations:
@@ -50,12 +50,12 @@ class Operations:
         own.visit.times = {"lifetime": lifetime}
         own.modified = True
 
-    def step_up(self, session: SessionMixin, lasting: Seconds) -> None:
+    def step_up(self, session: SessionMixin, lasting: Seconds = 300) -> None:
         """Notes that the user has just shown again who they are, and gives the session a new id."""
         session[_STEP_UP] = int(time.time() + seconds(lasting))
         self.regenerate(session)
 
-    def is_stepped_up(self, session: SessionMixin) -> bool:
+    def stepped_up(self, session: SessionMixin) -> bool:
         """Whether the time that `step_up` gave is not over."""
         until = session.get(_STEP_UP)
         return isinstance(until, int) and time.time() < until

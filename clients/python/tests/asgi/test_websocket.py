@@ -1,0 +1,66 @@
+"""Web sockets: read, write before they are accepted and after."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.asgi.site import ask, visit
+
+
+def test_a_socket_reads_and_writes_the_session_of_the_browser(site, server):
+    browser = visit(site())
+    browser.get("/set/a/1")
+    with server.counting() as calls, browser.websocket_connect("/socket") as socket:
+        assert ask(socket, "read") == {"a": "1"}
+        socket.send_text("hello")
+        assert ask(socket, "touch") is True
+    assert browser.get("/").json() == {"a": "1", "said": "hello"}
+    assert calls == {"session.getex": 1, "session.touch": 1, "session.set": 1}
+
+
+def test_it_saves_when_asked_to(site):
+    browser = visit(site())
+    browser.get("/set/a/1")
+    with browser.websocket_connect("/socket") as socket:
+        socket.send_text("hello")
+        assert ask(socket, "save") == "saved"
+        assert browser.get("/").json() == {"a": "1", "said": "hello"}
+
+
+def test_what_was_said_before_it_broke_is_kept(site):
+    browser = visit(site())
+    browser.get("/set/a/1")
+    with pytest.raises(RuntimeError, match="broken"), browser.websocket_connect("/socket") as socket:
+        ask(socket, "hello", "break")
+    assert browser.get("/").json() == {"a": "1", "said": "hello"}
+
+
+def test_a_session_begins_with_the_accept(site):
+    browser = visit(site())
+    with browser.websocket_connect("/socket?before=1") as socket:
+        headers = dict(socket.extra_headers or ())
+        socket.send_text("hello")
+    cookie = headers[b"set-cookie"].decode()
+    assert b"vary" not in headers
+    late = visit(site(), cookie.split(";")[0].removeprefix("session="))
+    assert late.get("/").json() == {"before": "1", "said": "hello"}
+
+
+def test_too_late_to_begin(site, server, caplog):
+    browser = visit(site())
+    with browser.websocket_connect("/socket") as socket:
+        socket.send_text("hello")
+    assert server.keys() == []
+    assert "do it before" in caplog.text
+    with pytest.raises(RuntimeError, match="do it before"), browser.websocket_connect("/socket") as socket:
+        ask(socket, "hello", "save")
+
+
+def test_a_socket_learns_that_its_session_has_ended(site):
+    browser = visit(site())
+    browser.get("/login/alice")
+    with browser.websocket_connect("/socket") as socket:
+        browser.get("/sign-out-all")
+        assert ask(socket, "touch") is False
+        socket.send_text("hello")
+    assert browser.get("/").json() == {}
