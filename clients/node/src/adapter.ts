@@ -110,7 +110,7 @@ export class Adapter<S extends object = Data> {
         return (await change(session)) ?? session
       },
       (data) => {
-        const cookie = stored(data.cookie, data.cookie?.originalMaxAge)
+        const cookie = data.cookie && stored(data.cookie, data.cookie.originalMaxAge)
         return { members: encode(data, cookie, this.serializer), user: this.#userOf(data) }
       },
     )
@@ -155,7 +155,7 @@ export class Adapter<S extends object = Data> {
     this.#entries.set(data, entry)
     withCookie(data, session.accessed)
     // A framework that copies what it is given, and the cookie by its toJSON, takes the entry along with the cookie.
-    Object.defineProperty(data.cookie, 'toJSON', { value: () => ({ ...data.cookie, [ENTRY]: entry }) })
+    if (cookie) Object.defineProperty(data.cookie, 'toJSON', { value: () => ({ ...data.cookie, [ENTRY]: entry }) })
     return data
   }
 

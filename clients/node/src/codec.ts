@@ -36,6 +36,7 @@ export async function decode(data: Data, serializer: Serializer): Promise<Data> 
 
 /** Gives a session the cookie that a framework expects; `accessed`: when it was last used, in milliseconds. */
 export function withCookie(session: Data, accessed: number): Data {
-  session.cookie = restored(session.cookie, accessed)
+  // Without a cookie it is no session of such a framework, which says so better than we can.
+  if (session.cookie) session.cookie = restored(session.cookie, accessed)
   return session
 }

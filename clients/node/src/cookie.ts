@@ -23,7 +23,7 @@ const dataOf = (cookie: Cookie): CookieData => (typeof cookie.toJSON === 'functi
 export function stored(cookie: Cookie, before?: number | null): CookieData {
   const data = dataOf(cookie)
   const age = data.originalMaxAge
-  if (typeof age !== 'number') return data
+  if (!isAge(age)) return data
   const { expires: _, originalExpires: __, ...rest } = data
   return { ...rest, originalMaxAge: isSameAge(age, before) ? before : age }
 }
@@ -32,11 +32,13 @@ export function stored(cookie: Cookie, before?: number | null): CookieData {
 export const isSameAge = (age: number, before: unknown): before is number =>
   typeof before === 'number' && Math.abs(age - before) <= Math.min(10, before / 100)
 
+/** A cookie that was given an impossible date has NaN. */
+const isAge = (age: unknown): age is number => typeof age === 'number' && !Number.isNaN(age)
+
 /** The cookie as a framework expects it, of a session that was used at `accessed` (milliseconds). */
-export function restored(cookie: CookieData | undefined, accessed: number): CookieData {
-  if (cookie === undefined || cookie === null || typeof cookie !== 'object') return { originalMaxAge: null }
+export function restored(cookie: CookieData, accessed: number): CookieData {
   const age = cookie.originalMaxAge
-  return typeof age === 'number' ? { ...cookie, expires: new Date(accessed + age).toISOString() } : cookie
+  return isAge(age) ? { ...cookie, expires: new Date(accessed + age).toISOString() } : cookie
 }
 
 /**
@@ -46,7 +48,7 @@ export function restored(cookie: CookieData | undefined, accessed: number): Cook
  */
 export function timesOf(cookie: CookieData | undefined, otherwise: number | null): Times {
   const age = cookie?.originalMaxAge
-  if (typeof age === 'number') return { idle: age }
+  if (isAge(age)) return { idle: age }
   const { expires } = cookie ?? {}
   const at = expires instanceof Date || typeof expires === 'string' ? Number(new Date(expires)) : Number.NaN
   return Number.isNaN(at) ? { idle: otherwise } : { idle: null, end: { at } }
