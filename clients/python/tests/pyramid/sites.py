@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from pyramid.config import Configurator
 from pyramid.response import Response
 from webtest import TestApp
@@ -14,17 +17,21 @@ class Site:
     """
 
     def __init__(self, server, answers=None, **more):
-        self.view = None
+        self.view: Callable[[Any], Any] = dict
         where = {} if server is None else {"url": server.url}
         settings = {f"redis.sessions.{name}": value for name, value in {"secret": "secret", **where, **more}.items()}
         config = Configurator(settings=settings)
-        config.include("redis_session_client.pyramid")
+        self.configure(config)
         config.add_route("page", "/")
         config.add_view(self._page, route_name="page")
         for kind, status in (answers or {}).items():
             config.add_exception_view(_answer(status), context=kind)
         self.registry = config.registry
         self.app = config.make_wsgi_app()
+
+    def configure(self, config):
+        """Gives the site its sessions."""
+        config.include("redis_session_client.pyramid")
 
     def _page(self, request):
         result = self.view(request)
@@ -63,7 +70,8 @@ class Browser:
 
     @property
     def cookie(self):
-        return self.app.cookies.get("session")
+        value = self.app.cookies.get("session")
+        return value and value.strip('"')
 
     @cookie.setter
     def cookie(self, value):

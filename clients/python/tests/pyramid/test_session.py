@@ -207,10 +207,12 @@ def test_what_is_set_after_invalidate_begins_another_session(site, server):
     def view(request):
         request.session.invalidate()
         request.session["b"] = 2
-        return request.session.new
+        return request.session.new, request.session.session_id
 
-    assert browser.do(view)
-    assert browser.do(lambda request: (dict(request.session), request.session.session_id != first)) == ({"b": 2}, True)
+    was_new, second = browser.do(view)
+    assert was_new
+    assert second != first
+    assert browser.do(lambda request: (dict(request.session), request.session.session_id)) == ({"b": 2}, second)
 
 
 def test_a_session_of_a_user_ends_at_once_by_invalidate(site, server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
 from datetime import datetime, timezone
@@ -16,13 +17,12 @@ from redis_session_client.pyramid import RedisSessionFactory, get_default_connec
 
 from .sites import Site
 
+numbers = itertools.count()
+
 
 def made_up_id():
-    made_up_id.count += 1
-    return f"made-up-{made_up_id.count:04}"
-
-
-made_up_id.count = 0
+    """What `redis.sessions.id_generator` names in a test below."""
+    return f"made-up-{next(numbers):04}"
 
 
 def client_of_server(request, **options):

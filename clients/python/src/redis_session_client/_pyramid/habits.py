@@ -64,7 +64,8 @@ class Habits:
 
     def next_id(self, before: str) -> str:
         """The id that a session gets at login. It keeps the first four characters, for one slot of a cluster."""
-        return new_id(before) if self.id_generator is None else before[:4] + self.new_id()[4:]
+        made = new_id(before) if self.id_generator is None else before[:4] + self.new_id()[4:]
+        return made if acceptable(made) else new_id(before)
 
 
 def stored_id(session_id: str) -> str:

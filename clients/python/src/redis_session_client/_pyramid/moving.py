@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .._models import Loaded
@@ -36,7 +36,9 @@ class OldStore:
             data = held["managed_dict"]
             taken = store.create(stored_id(session_id), data, user=user(data), idle=held["timeout"])
             self.client.delete(session_id)
-        return taken or store.load(stored_id(session_id))
+        if taken is None:
+            return store.load(stored_id(session_id))
+        return replace(taken, idle=held["timeout"])
 
     def give_back(self, store: Store, session_id: str) -> None:
         """Moves a session out of the store, where the old one lacks it."""

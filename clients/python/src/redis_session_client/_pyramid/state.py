@@ -175,11 +175,10 @@ class State(dict[str, Any]):
     def _follow(self, left: Loaded, user: str | None) -> bool:
         """Begins the session by a rotation of the one that was invalidated, whose data stays behind."""
         options = self._store.options
-        following = self._habits.next_id(left.id)
         saved = self._store.rotate(
             left,
             self,
-            new=stored_id(following),
+            new=stored_id(self._begun()),
             user=user,
             idle=self._idle if self._idle is not KEEP or options.idle is None else options.idle,
             lifetime=options.lifetime if self._lifetime is KEEP else self._lifetime,
@@ -188,7 +187,7 @@ class State(dict[str, Any]):
         self._left = None
         if saved is None:
             return False
-        self._id, self._loaded, self._cookie_due = following, replace(saved, idle=self._idle_seconds()), True
+        self._loaded, self._cookie_due = replace(saved, idle=self._idle_seconds()), True
         return True
 
     def _create(self, session_id: str, data: dict[str, Any], user: str | None) -> None:
@@ -220,7 +219,8 @@ class State(dict[str, Any]):
     def _begun(self) -> str:
         """The id. After `invalidate()` a session begins with the first look at it."""
         if self._id is None:
-            self._id, self._began = self._habits.new_id(), time.time()
+            self._id = self._habits.new_id() if self._left is None else self._habits.next_id(self._left.id)
+            self._began = time.time()
             self._new = self._cookie_due = True
         return self._id
 
