@@ -12,7 +12,9 @@ import pytest
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.django.settings")
 django.setup()
 
-from django.contrib.auth.models import User  # noqa: E402 (models come after setup)
+from django.contrib.admin.models import LogEntry  # noqa: E402 (models come after setup)
+from django.contrib.auth.models import User  # noqa: E402
+from django.contrib.sessions.models import Session  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections as databases  # noqa: E402
 from django.test import Client, override_settings  # noqa: E402
@@ -36,7 +38,8 @@ def _database() -> Iterator[None]:
 def database(_database: None) -> Iterator[None]:
     """An empty database."""
     yield
-    call_command("flush", verbosity=0, interactive=False)
+    for model in (LogEntry, Session, User):
+        model.objects.all().delete()
     databases.close_all()
 
 

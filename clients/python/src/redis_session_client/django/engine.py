@@ -221,7 +221,7 @@ class SessionStore(StepUp):
                 raise UpdateError
             self._loaded, self._idle = loaded, loaded.idle
             self._terms = Terms.of(loaded.data())
-        times = self._policy(asked).of_known(terms, self._terms, self._idle, loaded.end)
+        times = self._policy(asked).of_known(terms, self._terms, self._idle, loaded)
         user = self._user()
         whose: Whose = KEEP if user == loaded.user else user
         change = Change(whose, times.idle, times.lifetime, times.expires_at, self._cleared)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
-
 # How Django's engines call their sessions: what else lies under the same prefix is somebody else's.
 _KEY = re.compile(r"[a-z0-9]{8,64}")
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from .._arguments import KEEP, Timeout, Until
+from ..store import Loaded
 
 #: Where the session itself keeps them. The first is Django's own.
 EXPIRY = "_session_expiry"
@@ -68,12 +69,12 @@ class Policy:
         lifetime = self.lifetime if terms.lifetime is None else terms.lifetime
         if terms.end is None:
             return Times(terms.idle(self.idle), KEEP if lifetime is None else lifetime)
-        return Times(None, expires_at=_earlier(terms.end, lifetime))
+        return Times(None, expires_at=_earlier(terms.end, timezone.now(), lifetime))
 
-    def of_known(self, terms: Terms, before: Terms, idle: float | None, end: datetime | None) -> Times:
+    def of_known(self, terms: Terms, before: Terms, idle: float | None, loaded: Loaded) -> Times:
         """For a session that the server has: only what is different from what it was told.
 
-        `before` is what the session said when it was read; `idle` and `end` are what the server said then.
+        `before` is what the session said when it was read, `idle` the idle timeout that the server has been told.
         """
         wanted = terms.idle(self.idle)
         told = KEEP if _same(wanted, idle) else wanted
@@ -84,12 +85,17 @@ class Policy:
             # Where only the idle timeout changed, the end stays as the server has it.
             unchanged = terms.lifetime == before.lifetime and before.end is None
             return Times(told, KEEP if unchanged else lifetime)
-        limit = end if before.end is None else None
-        return Times(told, expires_at=min(_earlier(terms.end, lifetime), limit or terms.end))
+        # An end that the session did not name itself is a limit, whoever has set it.
+        limit = terms.end if before.end is not None or loaded.end is None else loaded.end
+        return Times(told, expires_at=min(_earlier(terms.end, loaded.created, lifetime), limit))
 
 
-def _earlier(end: datetime, lifetime: float | None) -> datetime:
-    return end if lifetime is None else min(end, timezone.now() + timedelta(seconds=lifetime))
+def _earlier(end: datetime, since: datetime, lifetime: float | None) -> datetime:
+    if lifetime is None:
+        return end
+    # With USE_TZ off, Django's own times are naive.
+    since = since if timezone.is_aware(since) else timezone.make_aware(since)
+    return min(end, since + timedelta(seconds=lifetime))
 
 
 def _same(wanted: float | None, told: float | None) -> bool:
