@@ -230,12 +230,12 @@ export class Sessions<D extends object = Data> {
     return Number(await sendTo(this.connection, ['SESSION.DEL', this.#keys.of(id)])) === 1
   }
 
-  /** The sessions of a user, the one that was used last first. */
+  /** The sessions that a user has here, the one that was used last first. */
   sessions(user: string, currentId?: string): Promise<Device[]> {
     return list(this.connection, this.#keys, user, currentId)
   }
 
-  /** How many sessions a user has. */
+  /** How many sessions a user has, under whatever prefix. */
   count(user: string): Promise<number> {
     return count(this.connection, user)
   }
@@ -245,7 +245,11 @@ export class Sessions<D extends object = Data> {
     return signOut(this.connection, user, handle)
   }
 
-  /** Ends all sessions of a user, or all but one. @returns How many were ended. */
+  /**
+   * Ends all sessions of a user, or all but one: also those of other prefixes, if another program has the same users.
+   *
+   * @returns How many were ended, with what rotations have left behind for a moment.
+   */
   signOutAll(user: string, exceptId?: string): Promise<number> {
     return signOutAll(this.connection, user, exceptId === undefined ? undefined : this.#keys.of(exceptId))
   }

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { BEYOND, change, changed, cut, everything, join, known, membersOf, parse } from '../src/fields.js'
+
+/** A random value that JSON can carry, with all that makes texts hard to cut. */
+function value(depth = 0): unknown {
+  const strings = [
+    '',
+    '"',
+    '\\',
+    '\\"',
+    '}',
+    ']',
+    ',',
+    '{"a":1}',
+    'ä\u{1f600}',
+    '\u0000\n\u2028',
+    '\ud800',
+    '__proto__',
+  ]
+  const pick = <T>(list: T[]) => list[Math.floor(Math.random() * list.length)] as T
+  const kind = Math.floor(Math.random() * (depth > 3 ? 5 : 7))
+  if (kind < 2) return pick(strings) + pick(strings)
+  if (kind === 2) return pick([0, -1.5, 1e300, 12345678901234, 5e-324])
+  if (kind === 3) return pick([true, false, null])
+  if (kind === 4) return pick<unknown>([[], {}])
+  const parts = Array.from({ length: Math.floor(Math.random() * 4) }, () => value(depth + 1))
+  return kind === 5 ? parts : Object.fromEntries(parts.map((part) => [pick(strings) + pick(strings), part]))
+}
+
+test('a text falls into its members, and they make the text again', () => {
+  for (let i = 0; i < 3000; i++) {
+    const object = Object.fromEntries(Array.from({ length: i % 9 }, () => [String(value(4)), value()]))
+    const text = JSON.stringify(object)
+    const members = cut(text)
+    assert.deepEqual(
+      [...members].map(([name, text]) => [name, JSON.parse(text)]),
+      Object.entries(object),
+    )
+    assert.equal(join(members), text)
+    assert.deepEqual(new Map(membersOf(object)), members)
+    assert.deepEqual(changed(members, membersOf(object)), new Map())
+  }
+})
+
+test('what says the same in other words has not changed', () => {
+  const read = cut('{"a":1.0,"b":{"2":1,"1":2},"c":"\\u00e4","d":1}')
+  assert.deepEqual(changed(read, membersOf({ a: 1, b: { 1: 2, 2: 1 }, c: 'ä', d: 2 })), new Map([['d', '2']]))
+})
+
+test('undefined and functions are no members, and toJSON is called', () => {
+  assert.deepEqual([...membersOf({ a: undefined, b: () => 1, c: new Date(0) })], [['c', '"1970-01-01T00:00:00.000Z"']])
+  assert.deepEqual([...membersOf({ x: 1, toJSON: () => ({ y: 2 }) })], [['y', '2']])
+})
+
+const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
+
+test('what the server cannot keep as JSON goes into one field, and comes back from it', () => {
+  const members = new Map([
+    ['plain', '1'],
+    ['deep', deep(64)],
+    ['\ud800', '"lone"'],
+    [BEYOND, '"a name of ours"'],
+    ['brackets', `"${'['.repeat(200)}"`],
+    ['deepest', deep(63)],
+  ])
+  const { set, after } = everything(members, undefined)
+  assert.deepEqual([...set.keys()].sort(), ['brackets', 'deepest', 'plain', BEYOND])
+  assert.deepEqual(known(join(set)).members, after.members)
+  const expected = Object.fromEntries([...members].map(([name, text]) => [name, JSON.parse(text)]))
+  assert.deepEqual(parse(join(set)), expected)
+})
+
+test('of the members in that field one is changed, one removed, one added', () => {
+  const { after } = everything(
+    new Map([
+      ['a', deep(70)],
+      ['b', deep(71)],
+      ['c', '1'],
+    ]),
+    undefined,
+  )
+  const first = change(after, new Map([['c', deep(72)]]), ['a'])
+  assert.deepEqual(first.unset, ['c'])
+  assert.deepEqual(Object.keys(parse(join(first.set))), ['b', 'c'])
+  const last = change(first.after, new Map(), ['b', 'c'])
+  assert.deepEqual([last.unset, last.set.size], [[BEYOND], 0])
+})
+
+test('a member named __proto__ is a member', () => {
+  const text = JSON.stringify({ [BEYOND]: '{"__proto__":{"admin":true}}' })
+  const data = parse(text)
+  assert.equal((data as { admin?: boolean }).admin, undefined)
+  assert.ok(Object.hasOwn(data, '__proto__'))
+})
