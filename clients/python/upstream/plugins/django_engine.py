@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import inspect
 import unittest
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django.test import SimpleTestCase
@@ -13,26 +16,32 @@ from redis_session_client.django import SessionStore
 
 
 class EngineTests(SessionTestsMixin, SimpleTestCase):  # type: ignore[misc]
-    """As Django runs it: async tests below async_to_sync, a loop for each call."""
+    """As Django runs it: each async test as a whole below async_to_sync."""
 
     backend = SessionStore
 
 
-class NativeLoopTests(SessionTestsMixin, unittest.IsolatedAsyncioTestCase):  # type: ignore[misc]
-    """The async tests alone, each on one event loop from its beginning to its end."""
+class NativeLoopTests(unittest.TestCase):
+    """The async tests alone, each on an event loop of its own, as below an ASGI server."""
 
     backend = SessionStore
 
-    def setUp(self) -> None:
-        # Not the mixin's: its clean-up is a synchronous call, which Django refuses where a loop is running.
-        self.session = self.backend()
-        self.addAsyncCleanup(self.session.adelete)
+
+def _on_a_loop(test: Callable[[Any], Awaitable[None]]) -> Callable[[Any], None]:
+    @functools.wraps(test)
+    def on_a_loop(self: Any) -> None:
+        async def whole() -> None:
+            self.session = self.backend()
+            try:
+                await test(self)
+            finally:
+                await self.session.adelete()
+
+        asyncio.run(whole())
+
+    return on_a_loop
 
 
-def _is_synchronous(name: str, test: Any) -> bool:
-    return name.startswith("test_") and not inspect.iscoroutinefunction(test)
-
-
-for _name, _test in inspect.getmembers(SessionTestsMixin, inspect.isfunction):
-    if _is_synchronous(_name, _test):
-        setattr(NativeLoopTests, _name, None)
+for _name, _test in inspect.getmembers(SessionTestsMixin, inspect.iscoroutinefunction):
+    if _name.startswith("test_"):
+        setattr(NativeLoopTests, _name, _on_a_loop(_test))
