@@ -26,46 +26,38 @@ _ROUNDS = 10  # of a sign-out that new sessions, or moving slots, keep up with
 class Operations:
     """What is done, as generators of commands."""
 
-    def __init__(self, options: Options, codec: Codec, *, is_cluster: bool) -> None:
+    def __init__(self, options: Options, codec: Codec, *, is_cluster: bool, details: bool = True) -> None:
         self.options = options
         self.codec = codec
         self.keys = Keys(options.prefix, hashed=options.hash_keys)
         self.is_cluster = is_cluster
+        meta = ["user", "grace"]
+        if options.conflict == "strict" or details:
+            meta.append("version")
+        if details:
+            meta += ["created", "idle", "end"]
         self._read = "SESSION.GETEX" if options.sliding else "SESSION.GET"
+        self._wanted: tuple[Argument, ...] = ("META", len(meta), *meta, "JSON")
 
     # --- one session ---
 
     def load(self, session_id: str | None) -> Steps[Loaded | None]:
         if session_id is None or not acceptable(session_id):
             return None
-        args = (
-            self._read,
-            self.keys.key(session_id),
-            "META",
-            6,
-            "version",
-            "user",
-            "grace",
-            "created",
-            "idle",
-            "end",
-            "JSON",
-        )
-        reply = yield Command(args)
+        reply = yield Command((self._read, self.keys.key(session_id), *self._wanted))
         if reply is None:
             return None
-        said = named(reply)
-        return Loaded(
-            id=session_id,
-            version=said["version"],
-            user=self._without_prefix(said["user"]),
-            frozen=said["grace"] is not None,
-            created=at(said["created"]),
-            idle=None if said["idle"] is None else said["idle"] / 1000,
-            end=None if said["end"] is None else at(said["end"]),
-            _codec=self.codec,
-            parts=(Encoded(text(said["data"])),),
-        )
+        # In the order asked for, whichever protocol it is; the data are last.
+        user, grace, *more, data = list(reply.values()) if isinstance(reply, dict) else reply[1::2]
+        parts = (Encoded(data if isinstance(data, str) else data.decode()),)
+        loaded = Loaded(session_id, self._without_prefix(user), grace is not None, self.codec, parts)
+        if more:
+            loaded.version = more[0]
+        if len(more) > 1:
+            created, idle, end = more[1:]
+            loaded.created, loaded.idle = at(created), None if idle is None else idle / 1000
+            loaded.end = None if end is None else at(end)
+        return loaded
 
     def create(self, session_id: str, data: Mapping[Any, Any], change: Change) -> Steps[Loaded | None]:
         user = None if change.user is KEEP else change.user
@@ -80,17 +72,9 @@ class Operations:
         if version is None:
             return None
         yield from self._room_after(user, session_id)
-        return Loaded(
-            id=session_id,
-            version=version,
-            user=_str(user),
-            frozen=False,
-            created=datetime.now(timezone.utc),
-            idle=None,
-            end=None,
-            _codec=self.codec,
-            parts=(encoded,),
-        )
+        loaded = Loaded(session_id, _str(user), False, self.codec, (encoded,), version)
+        loaded.created = datetime.now(timezone.utc)
+        return loaded
 
     def save(
         self, loaded: Loaded, data: Mapping[Any, Any] | None, change: Change, *, touch: bool
@@ -107,7 +91,7 @@ class Operations:
         yield from self._room_before(joins, loaded.id)
         strict = self.options.conflict == "strict"
         head: list[Argument] = ["SESSION.SET", self.keys.key(loaded.id)]
-        head += ["IFVERSION", loaded.version] if strict else ["XX"]
+        head += self._if_version(loaded) or ["XX"]
         head += self._changes(change, joins)
         try:
             version, encoded = yield from self._write(head, [], changed, gone, repeat=not strict)
@@ -126,8 +110,7 @@ class Operations:
         joins = self._joins(loaded, change)
         yield from self._room_before(joins, loaded.id)
         head: list[Argument] = ["SESSION.ROTATE", self.keys.key(loaded.id), self.keys.key(new)]
-        if self.options.conflict == "strict":
-            head += ["IFVERSION", loaded.version]
+        head += self._if_version(loaded)
         head += self._changes(change, joins)
         grace = round(self.options.rotation_grace * 1000)
         tail: list[Argument] = ["PGRACE", grace] if grace else []
@@ -241,6 +224,10 @@ class Operations:
         if data is None:
             return {}, []
         return self.codec.difference(() if change.replace else loaded.parts, data)
+
+    def _if_version(self, loaded: Loaded) -> list[Argument]:
+        known = loaded.version if self.options.conflict == "strict" else None
+        return [] if known is None else ["IFVERSION", known]
 
     def _is_moved(self, loaded: Loaded, change: Change) -> bool:
         return change.user is not KEEP and _str(change.user) != loaded.user

@@ -11,8 +11,7 @@ import base64
 import json
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 _MARK = "\0"
 _JSON = _MARK + "j"  # then JSON text, or what Python takes for it (NaN)
@@ -21,8 +20,7 @@ _ATOMS = frozenset((str, int, float, bool, type(None)))
 _MAX_DEPTH = 64  # of the server, the object around the members included
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """Fields as a command carries them: a JSON object, raw names and values, and names to remove."""
 
     json: str | None = None

@@ -19,14 +19,24 @@ __all__ = ["DEVICE", "AsyncStore", "Device", "Loaded", "Options", "Store"]
 
 
 class Store:
-    """Sessions by their ids, on a `redis.Redis` or `redis.RedisCluster`."""
+    """Sessions by their ids, on a `redis.Redis` or `redis.RedisCluster`.
 
-    def __init__(self, client: SyncClient, options: Options | None = None, codec: Codec | None = None) -> None:
+    `details`: whether `load` also asks when a session began, for its idle timeout and its end.
+    """
+
+    def __init__(
+        self,
+        client: SyncClient,
+        options: Options | None = None,
+        codec: Codec | None = None,
+        *,
+        details: bool = True,
+    ) -> None:
         self.client = client
         self.options = options or Options()
         self.codec = codec or Codec()
         self._server = SyncServer(client)
-        self._operations = Operations(self.options, self.codec, is_cluster=self._server.is_cluster)
+        self._operations = Operations(self.options, self.codec, is_cluster=self._server.is_cluster, details=details)
 
     def key(self, session_id: str) -> str:
         """The server's key of the session with this id."""
@@ -143,12 +153,19 @@ class Store:
 class AsyncStore:
     """Sessions by their ids, on a `redis.asyncio.Redis` or `redis.asyncio.RedisCluster`. See `Store`."""
 
-    def __init__(self, client: AsyncClient, options: Options | None = None, codec: Codec | None = None) -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        options: Options | None = None,
+        codec: Codec | None = None,
+        *,
+        details: bool = True,
+    ) -> None:
         self.client = client
         self.options = options or Options()
         self.codec = codec or Codec()
         self._server = AsyncServer(client)
-        self._operations = Operations(self.options, self.codec, is_cluster=self._server.is_cluster)
+        self._operations = Operations(self.options, self.codec, is_cluster=self._server.is_cluster, details=details)
 
     def key(self, session_id: str) -> str:
         """The server's key of the session with this id."""
