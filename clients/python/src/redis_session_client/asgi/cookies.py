@@ -23,18 +23,6 @@ class SessionCookie:
     domain: str | None
     partitioned: bool
 
-    def read(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-        """The cookie that the browser sent, or None. Of two with this name the last counts, as in Starlette."""
-        found = None
-        for header, value in headers:
-            if header.lower() != b"cookie":
-                continue
-            for part in value.decode("latin-1").split(";"):
-                name, _, content = part.partition("=")
-                if name.strip() == self.name:
-                    found = content.strip().strip('"')
-        return found
-
     def write(self, session_id: str) -> str:
         """The header that gives the browser this id."""
         age = "" if self.max_age is None else f"Max-Age={self.max_age}; "
@@ -53,6 +41,19 @@ class SessionCookie:
         if self.partitioned:
             flags.append("partitioned")
         return "; ".join(flags)
+
+
+def read_cookie(headers: Iterable[tuple[bytes, bytes]], wanted: str) -> str | None:
+    """The cookie that the browser sent, or None. Of two with this name the last counts, as in Starlette."""
+    found = None
+    for header, value in headers:
+        if header.lower() != b"cookie":
+            continue
+        for part in value.decode("latin-1").split(";"):
+            name, _, content = part.partition("=")
+            if name.strip() == wanted:
+                found = content.strip().strip('"')
+    return found
 
 
 def add_cookie(message: MutableMapping[str, Any], cookie: str) -> None:

@@ -10,16 +10,15 @@ from typing import Any, Literal
 from redis.exceptions import RedisError
 
 from .._arguments import KEEP, Policy, Seconds, seconds
-from .._connect import connect, connect_async
 from .._drive import AsyncClient
 from .._visit import Cookie, UserOf, Visit
 from ..errors import SessionError
 from ..fields import Codec
-from ..store import AsyncStore, Options, Store
-from .cookies import SessionCookie, add_cookie, add_vary
+from ..store import AsyncStore, Options
+from .cookies import SessionCookie, add_cookie, add_vary, read_cookie
 from .session import TOO_LATE, Rules, Session
 from .signed import SignedCookies
-from .stores import InThreads, OneStore, StorePerLoop
+from .stores import stores
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -105,7 +104,7 @@ class SessionMiddleware:
         self.rules = Rules(user, KEEP if idle is None else idle)
         self.refresh_each_request = refresh_each_request
         self.device = device
-        self.stores = _stores(url, client, options, codec)
+        self.stores = stores(url, client, options, codec)
         self.signed = None if secret_key is None else SignedCookies(secret_key, max_age, self.rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,7 +129,7 @@ class SessionMiddleware:
         await self._finish(session)
 
     async def _open(self, scope: Scope) -> Session:
-        visit = Visit(self.cookie.read(scope["headers"]))
+        visit = Visit(read_cookie(scope["headers"], self.cookie.name))
         session = Session()
         session.visit, session.rules = visit, self.rules
         session.store = await self.stores.current()
@@ -179,16 +178,3 @@ class SessionMiddleware:
             logger.warning("not saved: %s", TOO_LATE)
         else:
             await session.write()
-
-
-def _stores(
-    url: str | None, client: AsyncClient | Callable[[], AsyncClient] | None, options: Options, codec: Codec | None
-) -> OneStore | StorePerLoop:
-    if url is not None and client is None:
-        in_threads = InThreads(Store(connect(url), options, codec))
-        return StorePerLoop(partial(connect_async, url), options, codec, in_threads)
-    if url is not None or client is None:
-        raise TypeError("SessionMiddleware takes either a `url` or a `client`")
-    if callable(client):
-        return StorePerLoop(client, options, codec)
-    return OneStore(client, options, codec)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+from .._connect import connect, connect_async
 from .._drive import AsyncClient
 from ..fields import Codec
 from ..store import AsyncStore, Options, Store
@@ -89,3 +90,17 @@ class StorePerLoop:
             self._stores.pop(loop, None)
             self._keepers.pop(loop, None)
             await store.client.aclose()
+
+
+def stores(
+    url: str | None, client: AsyncClient | Callable[[], AsyncClient] | None, options: Options, codec: Codec | None
+) -> OneStore | StorePerLoop:
+    """The stores of a middleware that was given a URL, a client, or a function that makes one."""
+    if url is not None and client is None:
+        in_threads = InThreads(Store(connect(url), options, codec))
+        return StorePerLoop(partial(connect_async, url), options, codec, in_threads)
+    if url is not None or client is None:
+        raise TypeError("the middleware takes either a `url` or a `client`")
+    if callable(client):
+        return StorePerLoop(client, options, codec)
+    return OneStore(client, options, codec)
