@@ -92,6 +92,11 @@ class Browser(Client):
     def __init__(self, agent: str = "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0") -> None:
         super().__init__(HTTP_USER_AGENT=agent)
 
+    def request(self, **request: Any) -> Any:
+        """Asks the site, with the middleware that it has now."""
+        self.handler._middleware_chain = None  # type: ignore[attr-defined]
+        return super().request(**request)
+
     @property
     def cookie(self) -> str | None:
         """The id in the browser's session cookie."""

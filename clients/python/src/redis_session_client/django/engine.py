@@ -6,7 +6,8 @@ the session is saved: a new id at login, the user, the data and the times travel
 
 from __future__ import annotations
 
-from datetime import timedelta
+import logging
+from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -16,15 +17,18 @@ from django.contrib.sessions.backends.base import CreateError, UpdateError
 
 from .. import errors
 from .._arguments import KEEP, Whose
-from .._drive import Steps
+from .._drive import Command, Steps
 from .._models import Change
+from .._replies import at, named
 from ..keys import acceptable, handle, new_id
 from ..store import Loaded
 from . import migrate
 from .connections import Connections, connections
 from .exceptions import SessionConflict, SessionLimit, SessionRotated
 from .step_up import StepUp
-from .terms import LIFETIME, Policy, Terms
+from .terms import LIFETIME, Policy, Terms, Times
+
+_log = logging.getLogger("django.security.SuspiciousSession")
 
 
 class SessionStore(StepUp):
@@ -34,8 +38,6 @@ class SessionStore(StepUp):
         #: The session as the server has it, as far as this request knows, and what it said then of its end.
         self._loaded: Loaded | None = None
         self._terms = Terms()
-        #: The idle timeout that the server has been told.
-        self._idle: float | None = None
         #: The id that the server has, while `session_key` is the one that the session is to get.
         self._rotated_from: str | None = None
         #: `session_key` is an id under which the server has nothing yet.
@@ -111,10 +113,16 @@ class SessionStore(StepUp):
             if not self._new:
                 self._forget()
             return {}
-        data = loaded.data()
+        unreadable = False
+        try:
+            data = loaded.data()
+        except Exception:  # what unpickling says, or another serializer
+            _log.warning("Session data corrupted")
+            data, unreadable = {}, True
         # Where the data are here already somebody looks once more; the next save compares with the first reading.
         if not hasattr(self, "_session_cache"):
-            self._loaded, self._terms, self._idle = loaded, Terms.of(data), loaded.idle
+            self._loaded, self._terms = loaded, Terms.of(data)
+            self._cleared = unreadable
         return data
 
     def exists(self, session_key: str | None) -> bool:
@@ -202,7 +210,7 @@ class SessionStore(StepUp):
             raise SessionLimit(*error.args) from error
         except errors.SessionConflict as error:
             raise SessionConflict(*error.args) from error
-        self._loaded, self._terms, self._idle = loaded, terms, terms.idle(self._policy(asked).idle)
+        self._loaded, self._terms = loaded, terms
         self._settle()
 
     def _beginning(self, asked: Connections, terms: Terms) -> Steps[Loaded]:
@@ -219,9 +227,8 @@ class SessionStore(StepUp):
             loaded = yield from asked.operations.load(self.stored_key)
             if loaded is None:
                 raise UpdateError
-            self._loaded, self._idle = loaded, loaded.idle
-            self._terms = Terms.of(loaded.data())
-        times = self._policy(asked).of_known(terms, self._terms, self._idle, loaded)
+            self._loaded, self._terms = loaded, Terms.of(loaded.data())
+        times = yield from self._times(asked, terms, loaded)
         user = self._user()
         whose: Whose = KEEP if user == loaded.user else user
         change = Change(whose, times.idle, times.lifetime, times.expires_at, self._cleared)
@@ -232,6 +239,15 @@ class SessionStore(StepUp):
             touch = self._modified or not asked.configuration.options.sliding
             written = yield from asked.operations.save(loaded, self._session_cache, change, touch=touch)
         return written or (yield from self._too_late(asked, loaded, terms))
+
+    def _times(self, asked: Connections, terms: Terms, loaded: Loaded) -> Steps[Times]:
+        if not self._modified and terms == self._terms:
+            return Times()
+        policy = self._policy(asked)
+        began = None
+        if policy.limits(terms, self._terms):
+            began = yield from _began(asked, loaded.id)
+        return policy.of_known(terms, self._terms, began)
 
     def _too_late(self, asked: Connections, loaded: Loaded, terms: Terms) -> Steps[Loaded]:
         """The session ended, or got another id, while this request ran. Nothing comes back, but a login counts."""
@@ -339,7 +355,7 @@ class SessionStore(StepUp):
     def _forget(self) -> None:
         """There is no session on the server that this one stands for."""
         self._session_key = None
-        self._loaded, self._terms, self._idle = None, Terms(), None
+        self._loaded, self._terms = None, Terms()
         self._gave_up = False
         self._settle()
 
@@ -380,6 +396,12 @@ class SessionStore(StepUp):
 
 #: Sessions whose new id the server does not know yet, by that id.
 _rotating: WeakValueDictionary[str, SessionStore] = WeakValueDictionary()
+
+
+def _began(asked: Connections, session_id: str) -> Steps[datetime | None]:
+    """When a session began, for its absolute limit."""
+    reply = yield Command(("SESSION.INFO", asked.operations.keys.key(session_id)))
+    return None if reply is None else at(named(reply)["created"])
 
 
 def stored_key(session: Any) -> str | None:

@@ -10,13 +10,10 @@ from typing import Any
 from django.utils import timezone
 
 from .._arguments import KEEP, Timeout, Until
-from ..store import Loaded
 
 #: Where the session itself keeps them. The first is Django's own.
 EXPIRY = "_session_expiry"
 LIFETIME = "_session_lifetime"
-
-_MILLISECOND = 0.001
 
 
 @dataclass(frozen=True)
@@ -71,23 +68,22 @@ class Policy:
             return Times(terms.idle(self.idle), KEEP if lifetime is None else lifetime)
         return Times(None, expires_at=_earlier(terms.end, timezone.now(), lifetime))
 
-    def of_known(self, terms: Terms, before: Terms, idle: float | None, loaded: Loaded) -> Times:
-        """For a session that the server has: only what is different from what it was told.
-
-        `before` is what the session said when it was read, `idle` the idle timeout that the server has been told.
-        """
-        wanted = terms.idle(self.idle)
-        told = KEEP if _same(wanted, idle) else wanted
+    def of_known(self, terms: Terms, before: Terms, created: datetime | None) -> Times:
+        """For a session that the server has. `before` is what it said when it was read, `created` when it began."""
+        idle = terms.idle(self.idle)
         if terms == before:
-            return Times(told)
+            return Times(idle)
         lifetime = self.lifetime if terms.lifetime is None else terms.lifetime
-        if terms.end is None:
-            # Where only the idle timeout changed, the end stays as the server has it.
-            unchanged = terms.lifetime == before.lifetime and before.end is None
-            return Times(told, KEEP if unchanged else lifetime)
-        # An end that the session did not name itself is a limit, whoever has set it.
-        limit = terms.end if before.end is not None or loaded.end is None else loaded.end
-        return Times(told, expires_at=min(_earlier(terms.end, loaded.created, lifetime), limit))
+        if terms.end is not None:
+            since = timezone.now() if created is None else created
+            return Times(idle, expires_at=_earlier(terms.end, since, lifetime))
+        # Where only the idle timeout changed, the end stays as the server has it.
+        unchanged = terms.lifetime == before.lifetime and before.end is None
+        return Times(idle, KEEP if unchanged else lifetime)
+
+    def limits(self, terms: Terms, before: Terms) -> bool:
+        """Whether it matters when the session began: a fixed time is set, and there is an absolute limit, too."""
+        return terms != before and terms.end is not None and (self.lifetime, terms.lifetime) != (None, None)
 
 
 def _earlier(end: datetime, since: datetime, lifetime: float | None) -> datetime:
@@ -96,9 +92,3 @@ def _earlier(end: datetime, since: datetime, lifetime: float | None) -> datetime
     # With USE_TZ off, Django's own times are naive.
     since = since if timezone.is_aware(since) else timezone.make_aware(since)
     return min(end, since + timedelta(seconds=lifetime))
-
-
-def _same(wanted: float | None, told: float | None) -> bool:
-    if wanted is None or told is None:
-        return wanted is told
-    return abs(wanted - told) <= _MILLISECOND

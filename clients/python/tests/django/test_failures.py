@@ -1,0 +1,288 @@
+"""What goes wrong, and what a visitor gets then."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from django.contrib.auth.models import User
+
+from redis_session_client import ModuleMissing, SessionTooLarge, WrongType
+from redis_session_client.django import SessionStore, count
+from redis_session_client.django.connections import connections
+from tests.django.conftest import Browser, Configure
+from tests.django.settings import MIDDLEWARE
+from tests.servers import Sentinel, Server, wait_for
+
+Site = Callable[..., None]
+NewBrowser = Callable[[], Browser]
+OURS = ["redis_session_client.django.middleware.SessionMiddleware", *MIDDLEWARE[1:]]
+
+
+@pytest.fixture
+def visitor(site: Site, browser: NewBrowser, alice: User) -> Browser:
+    visitor = browser()
+    visitor.raise_request_exception = False
+    visitor.signs_in()
+    visitor.writes(cart="[1]")
+    return visitor
+
+
+class Between:
+    """A proxy on the way to a server. It can hold answers back, or cut the line when one comes."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self.silent = False
+        #: How many answers to commands beginning so are lost with their connection.
+        self.lose = 0
+        self.losing = b""
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), client, socket.create_connection(("127.0.0.1", self._target)) as server:
+            while asked := client.recv(1 << 20):
+                server.sendall(asked)
+                answer = server.recv(1 << 20)
+                if self.lose and self.losing in asked:
+                    self.lose -= 1
+                    return
+                while self.silent:
+                    time.sleep(0.01)
+                client.sendall(answer)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def between(server: Server) -> Iterator[Between]:
+    between = Between(server.port)
+    yield between
+    between.silent = False
+    between.close()
+
+
+# --- the server does not answer ---
+
+
+def test_without_a_server_django_says_500_and_the_cookie_stays(visitor: Browser, server: Server) -> None:
+    cookie = visitor.cookie
+    server.stop()
+    response = visitor.get("/read/")
+    assert response.status_code == 500
+    assert "sessionid" not in response.cookies
+    server.start()
+    assert visitor.cookie == cookie
+
+
+@pytest.mark.parametrize("page", ["/read/", "/aread/", "/write/?a=1", "/awrite/?a=1"])
+def test_without_a_server_our_middleware_says_503(site: Site, visitor: Browser, server: Server, page: str) -> None:
+    site(MIDDLEWARE=OURS)
+    server.stop()
+    response = visitor.get(page)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+    assert "sessionid" not in response.cookies
+
+
+def test_a_visitor_without_a_cookie_is_served_without_a_server(site: Site, browser: NewBrowser, server: Server) -> None:
+    server.stop()
+    assert browser().get("/read/").status_code == 200
+
+
+def test_after_a_restart_of_the_server_the_next_request_works(visitor: Browser, server: Server) -> None:
+    server.stop()
+    server.start()
+    assert visitor.get("/read/").status_code == 200  # the old connection broke, and a new one was made
+
+
+@pytest.mark.parametrize("page", ["/read/", "/write/?a=1"])
+def test_no_request_waits_longer_than_the_time_out(
+    site: Site, configure: Configure, visitor: Browser, between: Between, page: str
+) -> None:
+    configure({"url": f"redis://127.0.0.1:{between.port}/0?socket_timeout=0.3"}, MIDDLEWARE=OURS)
+    assert visitor.reads() == {"cart": [1]}
+    between.silent = True
+    started = time.monotonic()
+    assert visitor.get(page).status_code == 503
+    assert time.monotonic() - started < 0.5
+
+
+# --- an answer is lost ---
+
+
+def test_a_lost_answer_to_a_login(
+    site: Site, configure: Configure, browser: NewBrowser, between: Between, alice: User
+) -> None:
+    configure({"url": f"redis://127.0.0.1:{between.port}/0"})
+    visitor = browser()
+    visitor.writes(cart="[1]")
+    between.losing, between.lose = b"SESSION.ROTATE", 1
+    assert visitor.signs_in().status_code == 200
+    assert between.lose == 0
+    assert visitor.who() == "alice"
+    assert visitor.reads() == {"cart": [1]}
+    assert count(alice) == 1
+
+
+def test_a_lost_answer_to_a_login_without_a_grace(
+    site: Site, configure: Configure, browser: NewBrowser, between: Between, alice: User
+) -> None:
+    configure({"url": f"redis://127.0.0.1:{between.port}/0", "rotation_grace": 0})
+    visitor = browser()
+    visitor.writes(cart="[1]")
+    between.losing, between.lose = b"SESSION.ROTATE", 1
+    assert visitor.signs_in().status_code == 200
+    assert between.lose == 0
+    assert visitor.who() == "alice"
+    assert count(alice) == 1
+
+
+def test_a_lost_answer_to_the_first_write(
+    site: Site, configure: Configure, browser: NewBrowser, between: Between, server: Server
+) -> None:
+    configure({"url": f"redis://127.0.0.1:{between.port}/0"})
+    visitor = browser()
+    between.losing, between.lose = b"SESSION.SET", 1
+    visitor.writes(cart="[1]")
+    assert between.lose == 0
+    assert visitor.reads() == {"cart": [1]}
+    assert len(server.keys()) == 1
+
+
+# --- the server says no ---
+
+
+def test_a_server_without_the_module(configure: Configure, bare_server: Server) -> None:
+    configure({"url": bare_server.url})
+    session = SessionStore()
+    session["a"] = 1
+    with pytest.raises(ModuleMissing, match="has not loaded the redis-session module"):
+        session.save()
+    with pytest.raises(ModuleMissing):
+        SessionStore("a" * 32).load()
+
+
+def test_something_else_under_the_prefix(visitor: Browser, server: Server) -> None:
+    (key,) = server.keys()
+    server.command("SET", key, "not a session")
+    with pytest.raises(WrongType, match="give sessions one of their own"):
+        SessionStore(visitor.cookie).load()
+    assert visitor.get("/read/").status_code == 500
+    assert server.command("GET", key) == "not a session"
+
+
+def test_a_session_that_is_too_large(visitor: Browser, server: Server) -> None:
+    server.command("CONFIG", "SET", "session.max-bytes", 2000)
+    session = SessionStore(visitor.cookie)
+    session["picture"] = "x" * 3000
+    with pytest.raises(SessionTooLarge, match="2000 bytes"):
+        session.save()
+    assert visitor.reads() == {"cart": [1]}
+    server.command("CONFIG", "SET", "session.max-fields", 8)
+    with pytest.raises(SessionTooLarge, match="8 fields"):
+        begin_with(10)
+
+
+def begin_with(fields: int) -> None:
+    session = SessionStore()
+    session.update({f"field{n}": n for n in range(fields)})
+    session.save()
+
+
+def test_a_server_without_memory(site: Site, visitor: Browser, server: Server) -> None:
+    site(MIDDLEWARE=OURS)
+    server.command("CONFIG", "SET", "maxmemory", 1)
+    assert visitor.reads() == {"cart": [1]}
+    response = visitor.get("/write/?cart=[2]")
+    assert response.status_code == 503
+    assert visitor.reads() == {"cart": [1]}
+    visitor.get("/sign-off/")
+    assert visitor.who() == "nobody"
+    assert server.keys() == []
+
+
+def test_a_user_of_the_server_that_may_not(site: Site, configure: Configure, server: Server) -> None:
+    server.command("ACL", "SETUSER", "reader", "on", ">secret", "~sess:*", "+session.get", "+session.getex")
+    configure({"url": f"redis://reader:secret@127.0.0.1:{server.port}/0"})
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        begin_with(1)
+
+
+def test_a_value_that_cannot_be_read_any_more(site: Site, server: Server) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        site(SESSION_SERIALIZER="tests.django.test_engine.PickleSerializer")
+        session = SessionStore()
+        session["a"], session["_auth_user_id"] = 1, "7"
+        session.save()
+        from tests.django.test_engine import PickleSerializer
+
+        def loads(self: Any, data: bytes) -> Any:
+            raise AttributeError("the class is gone")
+
+        patch.setattr(PickleSerializer, "loads", loads)
+        again = SessionStore(session.session_key)
+        assert dict(again.items()) == {}  # as with Django's engines
+        again["b"] = 2
+        again.save()
+    assert dict(SessionStore(session.session_key).items()) == {"b": 2}
+    assert count("7") == 0
+
+
+# --- failover ---
+
+
+def test_a_failover_in_the_middle_of_a_request(configure: Configure, sentinel: Sentinel, alice: User) -> None:
+    where = {"sentinels": [sentinel.address], "service_name": sentinel.name}
+    configure({"sentinel": where}, MIDDLEWARE=OURS)
+    visitor = Browser()
+    visitor.raise_request_exception = False
+    visitor.signs_in()
+    visitor.writes(cart="[1]")
+    session = SessionStore(visitor.cookie)
+    session["cart"].append(2)
+    session.modified = True
+    sentinel.failover()
+    session.save()
+    assert visitor.reads() == {"cart": [1, 2]}
+    assert count(alice) == 1
+    wait_for(lambda: visitor.get("/write/?cart=[3]").status_code == 200)
+    assert visitor.reads() == {"cart": [3]}
+
+
+def test_while_there_is_no_primary(configure: Configure, sentinel: Sentinel, alice: User) -> None:
+    where = {"sentinels": [sentinel.address], "service_name": sentinel.name, "socket_timeout": 1}
+    configure({"sentinel": where}, MIDDLEWARE=OURS)
+    visitor = Browser()
+    visitor.raise_request_exception = False
+    visitor.writes(cart="[1]")
+    primary = sentinel.primary()
+    replica = next(server for server in sentinel.servers if server is not primary)
+    wait_for(lambda: replica.keys() == primary.keys() != [])
+    primary.stop()
+    assert visitor.get("/read/").status_code == 503
+    wait_for(lambda: visitor.get("/read/").status_code == 200, 30)
+    assert visitor.reads() == {"cart": [1]}
+    primary.start()
+    wait_for(lambda: primary.command("ROLE")[0] == "slave", 30)
+
+
+def test_closing_and_going_on(site: Site) -> None:
+    begin_with(1)
+    connections().close()
+    begin_with(1)
