@@ -13,7 +13,7 @@ export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run cluster cluster-stop test test-servers test-asan server-suites fuzz soak bench bench-full bench-servers bench-instructions test-clients lint install clean
+.PHONY: help setup build run cluster cluster-stop test test-module test-python test-python-upstream test-node test-browser example-express example-django bench-python bench-node dist-python test-servers test-asan server-suites fuzz soak bench bench-full bench-servers bench-instructions test-clients lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,10 +38,30 @@ cluster-stop: ## ends it, and removes its data
 BUILD_CHECKED = CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_LTO=off \
 	cargo build --release --locked --features inject-panics --target-dir target/checked
 
-test: build ## runs every test
+test: test-module test-python test-node test-browser ## runs every test: of the module, of the packages for Python and Node, of the pages
+
+test-module: build ## runs the tests of the module
 	$(BUILD_CHECKED)
 	cargo build --locked --example meddler
 	cargo test --locked
+
+test-python: build ## runs the tests of clients/python, and the suites of the frameworks on it
+	@scripts/test-python.sh
+
+test-python-upstream: build ## runs the frameworks' suites whole, on every version that is supported
+	@scripts/test-python.sh upstream
+
+test-node: build ## runs the tests of clients/node
+	@scripts/test-node.sh
+
+test-browser: build ## drives both examples with four browsers, and makes the screenshots of the documentation
+	@scripts/test-browser.sh
+
+example-express: build ## starts "my devices" in Express on 127.0.0.1:3000, with a server of its own
+	@scripts/example-express.sh
+
+example-django: build ## starts "my devices" in Django on 127.0.0.1:8000, with a server of its own
+	@scripts/example-django.sh
 
 test-servers: build ## runs every test on a server of each other minor version, unpacked in build/servers
 	$(BUILD_CHECKED)
@@ -79,6 +99,15 @@ bench-instructions: setup ## counts the instructions of a call (needs valgrind);
 	cargo build --release --locked --example floor
 	VALGRIND_SERVER="$(SESSION_SERVER)" SESSION_SERVER=$(CURDIR)/scripts/bench-valgrind.sh \
 		SESSION_MODULE=$(CURDIR)/target/symbols/$(MODULE:target/%=%) cargo bench --locked --bench sessions -- instructions
+
+bench-python: build ## measures sites in Python against their present stores, writes docs/benchmarks-python.md
+	@scripts/bench-python.sh
+
+bench-node: build ## measures a site in Express against connect-redis, writes docs/benchmarks-node.md
+	@scripts/bench-node.sh
+
+dist-python: build ## makes the wheel and the sdist, and tries them
+	@scripts/dist-python.sh
 
 test-clients: build ## runs the README's examples with redis-py and node-redis (needs pip and npm)
 	@scripts/test-clients.sh $(MODULE)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests clients/python: style, types, its own tests on the newest and the oldest of what it supports, and the suites of the
-# frameworks on it. scripts/test-python.sh [all | upstream | venvs]: "upstream" runs the suites alone, whole and on every
-# version; "venvs" only makes the environments. Everything is made in build/python and ends with the script.
+# frameworks on it. scripts/test-python.sh [all | upstream | venvs | bench]: "upstream" runs the suites alone, whole and on every
+# version; "venvs" and "bench" only make environments. Everything is made in build/python and ends with the script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$PWD/build/python
@@ -138,6 +138,12 @@ upstream_all() {
 }
 
 rm -f "$work/logs/failed"
+if [ "${1:-}" = bench ]; then # the environment of scripts/bench-python.sh, whose path is printed
+    tools
+    venv bench 11 12 10 >&2
+    echo "$work/bench"
+    exit
+fi
 venvs
 case ${1:-all} in
     all) all ;;

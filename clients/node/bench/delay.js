@@ -7,17 +7,23 @@ const [port, milliseconds] = process.argv.slice(2).map(Number)
 /** Passes on what comes, each piece when its time is due; the pieces do not wait for one another. */
 function pump(from, to) {
   const waiting = []
-  let timer
+  let scheduled = false
   const send = () => {
-    timer = undefined
+    scheduled = false
     const now = performance.now()
     while (waiting.length > 0 && waiting[0].due <= now) to.write(waiting.shift().data)
     // setTimeout counts whole milliseconds and may be late by one: the last bit is waited for in small steps.
-    if (waiting.length > 0) timer = waiting[0].due - now > 1 ? setTimeout(send, 1) : setImmediate(send)
+    if (waiting.length > 0) schedule(waiting[0].due - now > 1)
+  }
+  const schedule = (later) => {
+    if (scheduled) return
+    scheduled = true
+    if (later) setTimeout(send, 1)
+    else setImmediate(send)
   }
   from.on('data', (data) => {
     waiting.push({ due: performance.now() + milliseconds, data })
-    timer ??= setImmediate(send)
+    schedule(false)
   })
   from.on('close', () => to.destroy())
   from.on('error', () => to.destroy())
