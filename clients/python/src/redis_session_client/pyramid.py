@@ -64,7 +64,7 @@ _NAMES = frozenset(
         *("prefix", "user_prefix", "user_field", "on_limit", "conflict", "migrate_from"),
     )
 )
-_AGENT = 256  # characters of a browser's description that are kept
+_AGENT = 300  # characters of a browser's description that are kept
 
 
 def includeme(config: Any) -> None:
@@ -262,6 +262,9 @@ class RedisSessionFactory:
             return self._client
         if self._client_callable is not None:
             return self._client_callable(request, socket_timeout=self._socket_timeout, **self._redis_options)
+        client = getattr(request.registry, "_redis_sessions", None)
+        if client is not None:
+            return client
         return get_default_connection(request, **self._where, **patience(self._socket_timeout), **self._redis_options)
 
 
@@ -326,7 +329,7 @@ def sign_out_device(request: Any, handle: str, user: str | None = None) -> bool:
 def describe_device(request: Any) -> dict[str, Any]:
     """What is noted of a device at login: its address, and what its browser says of itself."""
     environ = request.environ
-    return {"ip": environ.get("REMOTE_ADDR"), "user_agent": environ.get("HTTP_USER_AGENT", "")[:_AGENT]}
+    return {"ip": environ.get("REMOTE_ADDR", ""), "agent": environ.get("HTTP_USER_AGENT", "")[:_AGENT]}
 
 
 def _session(request: Any) -> RedisSession:

@@ -167,7 +167,7 @@ def test_devices(site, server):
     next_millisecond(server)
     laptop.login()
     seen = laptop.do(devices)
-    assert [device.device["user_agent"] for device in seen] == ["Firefox", "Safari"]
+    assert [device.device["agent"] for device in seen] == ["Firefox", "Safari"]
     assert [device.device["ip"] for device in seen] == ["192.0.2.1"] * 2
     assert [device.current for device in seen] == [True, False]
     assert laptop.do(count) == 2
@@ -188,7 +188,7 @@ def test_the_device_is_noted_in_a_view_that_saves_by_itself_too(site):
         request.session.save()
 
     browser.do(login)
-    assert browser.do(lambda request: devices(request)[0].device["user_agent"]) == "Firefox"
+    assert browser.do(lambda request: devices(request)[0].device["agent"]) == "Firefox"
 
 
 def test_a_site_may_note_other_things_or_nothing(server):
@@ -331,6 +331,19 @@ def test_the_end_holds_for_a_login_after_invalidate_too(server):
     assert browser.do(login) == 600
     found = info(server, "alice")
     assert (found["lifetime"], found["idle"]) == (3600 * 1000, 600 * 1000)
+
+
+def test_so_does_the_server_s_own(server):
+    server.command("CONFIG", "SET", "session.default-lifetime", 3600)
+    browser = Site(server).browser()
+    browser.do(lambda request: request.session.update(a=1))
+
+    def login(request):
+        request.session.invalidate()
+        request.session["auth.userid"] = "alice"
+
+    browser.do(login)
+    assert info(server, "alice")["lifetime"] == 3600 * 1000
 
 
 def test_step_up(site, server):

@@ -23,9 +23,9 @@ def through_a_life_of_sessions(site):
         browser.login()
     first = browsers[0]
     seen = first.do(devices)
-    assert sorted(device.device["user_agent"] for device in seen) == [f"Browser {n}" for n in range(8)]
-    assert [device.device["user_agent"] for device in seen if device.current] == ["Browser 0"]
-    last = next(device for device in seen if device.device["user_agent"] == "Browser 7")
+    assert sorted(device.device["agent"] for device in seen) == [f"Browser {n}" for n in range(8)]
+    assert [device.device["agent"] for device in seen if device.current] == ["Browser 0"]
+    last = next(device for device in seen if device.device["agent"] == "Browser 7")
     assert first.do(lambda request: sign_out_device(request, last.handle))
     assert browsers[7].read() == {}
     assert first.do(count) == 7

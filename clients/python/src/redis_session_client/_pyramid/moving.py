@@ -46,7 +46,8 @@ class OldStore:
         if loaded is None or loaded.frozen:
             return
         timeout = None if loaded.idle is None else math.ceil(loaded.idle)
-        held = {"managed_dict": loaded.data(), "created": loaded.created.timestamp(), "timeout": timeout}
+        created = time.time() if loaded.created is None else loaded.created.timestamp()
+        held = {"managed_dict": loaded.data(), "created": created, "timeout": timeout}
         until = None if loaded.end is None else max(1, math.ceil(loaded.end.timestamp() - time.time()))
         expiry = min((seconds for seconds in (timeout, until) if seconds is not None), default=None)
         self.client.set(session_id, self.serialize(held), ex=expiry, nx=True)

@@ -42,7 +42,8 @@ class RedisSession(State):
     def created(self) -> int:
         """When the session began, in Unix seconds. A login begins it anew."""
         self._begun()
-        return int(self._began if self._loaded is None else self._loaded.created.timestamp())
+        created = None if self._loaded is None else self._loaded.created
+        return int(self._began if created is None else created.timestamp())
 
     @property
     def timeout(self) -> float | None:

@@ -76,10 +76,12 @@ class State(dict[str, Any]):
             dict.clear(self)
             if self._loaded is not None:
                 dict.update(self, self._loaded.data())
+            self._written = True
             raise
         finally:
+            if self._written:
+                self._look_for_nested()
             self._forget_pending()
-            self._look_for_nested()
 
     def invalidate(self) -> None:
         """Ends the session. What is set from now on begins another one, under another id."""
@@ -181,7 +183,7 @@ class State(dict[str, Any]):
             new=stored_id(self._begun()),
             user=user,
             idle=self._idle if self._idle is not KEEP or options.idle is None else options.idle,
-            lifetime=options.lifetime if self._lifetime is KEEP else self._lifetime,
+            lifetime=self._lifetime if self._lifetime is not KEEP or options.lifetime is None else options.lifetime,
             replace=True,
         )
         self._left = None
@@ -204,11 +206,11 @@ class State(dict[str, Any]):
         if saved is None:
             logger.info("a session has ended meanwhile: what this request has changed in it is dropped")
         else:
-            self._loaded = replace(saved, idle=self._idle_seconds())
+            self._loaded = saved if self._idle is KEEP else replace(saved, idle=self._idle_seconds())
 
     def _note_device(self, *, login: bool) -> None:
         if login and (device := self._device()) is not None:
-            dict.__setitem__(self, DEVICE, device)
+            self[DEVICE] = device
 
     def _device(self) -> Any:
         request = None if self._request is None else self._request()
