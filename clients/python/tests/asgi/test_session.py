@@ -264,6 +264,8 @@ def test_the_dict():
     session |= {"b": 2}
     assert marks(session) == (True, True)
     assert session == {"a": 1, "b": 2}
+    assert session.copy() | {"c": 3} == session | {"c": 3} == {"a": 1, "b": 2, "c": 3}
+    assert repr(session) == "{'a': 1, 'b': 2}"
     assert session.popitem() == ("b", 2)
     session.update(c=3)
     del session["c"]

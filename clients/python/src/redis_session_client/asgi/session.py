@@ -101,6 +101,29 @@ class Session(dict[str, Any]):
         self.mark_accessed()
         return super().__iter__()
 
+    def __len__(self) -> int:
+        self.mark_accessed()
+        return super().__len__()
+
+    def __eq__(self, other: object) -> bool:
+        self.mark_accessed()
+        return super().__eq__(other)
+
+    __hash__ = None  # as of any dict
+
+    def __repr__(self) -> str:
+        self.mark_accessed()
+        return super().__repr__()
+
+    def __or__(self, other: Any, /) -> dict[str, Any]:  # type: ignore[override]
+        self.mark_accessed()
+        joined: dict[str, Any] = self.plain() | other
+        return joined
+
+    def copy(self) -> dict[str, Any]:
+        self.mark_accessed()
+        return self.plain()
+
     def get(self, key: str, default: Any = None, /) -> Any:
         self.mark_accessed()
         return super().get(key, default)
@@ -151,7 +174,7 @@ class Session(dict[str, Any]):
         self.mark_modified()
         super().update(*args, **kwargs)
 
-    def __ior__(self, other: Any, /) -> Session:  # type: ignore[override,misc]
+    def __ior__(self, other: Any, /) -> Session:  # type: ignore[override]
         self.mark_modified()
         super().__ior__(other)
         return self

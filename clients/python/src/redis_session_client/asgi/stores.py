@@ -89,7 +89,15 @@ class StorePerLoop:
         finally:
             self._stores.pop(loop, None)
             self._keepers.pop(loop, None)
-            await store.client.aclose()
+            await _close(store.client)
+
+
+async def _close(client: AsyncClient) -> None:
+    await client.aclose()
+    # A client of Sentinel leaves those open by which it asks where the primary is.
+    pool = getattr(client, "connection_pool", None)
+    for asked in getattr(getattr(pool, "sentinel_manager", None), "sentinels", ()):
+        await asked.aclose()
 
 
 def stores(
