@@ -1,0 +1,398 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as ioredis5 from 'ioredis5'
+import * as ioredis6 from 'ioredis6'
+import * as redis5 from 'redis5'
+import * as redis6 from 'redis6'
+import { type EndedSession, type SessionEvents, type SessionEventsOptions, sessionEvents } from '../src/events.js'
+import { startProxy } from './proxy.js'
+import { type Cluster, type Sentinel, type Server, startCluster, startSentinel, startServer, until } from './server.js'
+
+const PUBLISH = ['--notify-keyspace-events', 'Egxed']
+
+interface Library {
+  name: string
+  single(port: number): Promise<Opened>
+  cluster(ports: number[]): Promise<Opened>
+  sentinel(setup: Sentinel): Promise<Opened>
+}
+
+interface Opened {
+  client: unknown
+  close(): unknown
+}
+
+function nodeRedis(name: string, { createClient, createCluster, createSentinel }: typeof redis6): Library {
+  const opened = async <T extends { connect(): Promise<unknown>; destroy(): unknown; on: (...a: never[]) => unknown }>(
+    client: T,
+  ) => {
+    ;(client.on as (event: string, listener: () => void) => void)('error', () => {})
+    await client.connect()
+    return { client, close: () => client.destroy() }
+  }
+  return {
+    name,
+    single: (port) => opened(createClient({ url: `redis://127.0.0.1:${port}` })),
+    cluster: (ports) =>
+      opened(createCluster({ rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) })),
+    sentinel: ({ name, sentinel }) => opened(createSentinel({ name, sentinelRootNodes: [sentinel] })),
+  }
+}
+
+function ioredis(name: string, { Redis, Cluster }: typeof ioredis6): Library {
+  const opened = async (client: InstanceType<typeof Redis> | InstanceType<typeof Cluster>) => {
+    client.on('error', () => {})
+    return { client, close: () => client.disconnect() }
+  }
+  return {
+    name,
+    single: (port) => opened(new Redis(port, '127.0.0.1')),
+    cluster: (ports) => opened(new Cluster(ports.map((port) => ({ host: '127.0.0.1', port })))),
+    sentinel: ({ name, sentinel }) => opened(new Redis({ name, sentinels: [sentinel] })),
+  }
+}
+
+const libraries = [
+  nodeRedis('node-redis 5', redis5 as unknown as typeof redis6),
+  nodeRedis('node-redis 6', redis6),
+  ioredis('ioredis 5', ioredis5 as unknown as typeof ioredis6),
+  ioredis('ioredis 6', ioredis6),
+]
+
+/** Collects what is reported, by key. */
+function collect(events: SessionEvents) {
+  const reasons = new Map<string, string>()
+  const twice: EndedSession[] = []
+  const done = (async () => {
+    for await (const session of events) {
+      if (reasons.has(session.id)) twice.push(session)
+      reasons.set(session.id, session.reason)
+    }
+  })()
+  return { reasons, twice, done }
+}
+
+async function listening(opened: Opened, options: SessionEventsOptions = {}) {
+  const events = sessionEvents(opened.client, { onWarning: (message) => assert.fail(message), ...options })
+  const collected = collect(events)
+  await events.ready()
+  return { events, ...collected }
+}
+
+for (const library of libraries) {
+  describe(`sessionEvents, one server, ${library.name}`, () => {
+    let server: Server
+    let opened: Opened
+    const run = (...args: string[]) => server.command(...args)
+
+    before(async () => {
+      server = await startServer({ args: [...PUBLISH, '--enable-debug-command', 'yes'] })
+      opened = await library.single(server.port)
+    })
+    after(async () => {
+      await opened.close()
+      await server.close()
+    })
+
+    test('tells which of the watched sessions ended, and why', async () => {
+      const { events, reasons, twice } = await listening(opened)
+      for (const key of ['out', 'revoked', 'short', 'gone', 'moved', 'old', 'oldgrace', 'stays', 'unwatched']) {
+        await run('SESSION.SET', key, 'USER', key)
+        events.watch(key)
+      }
+      events.unwatch('unwatched')
+      await run('SESSION.SET', 'short', 'PX', '200')
+      await run('SESSION.DEL', 'out', 'unwatched')
+      await run('SESSION.REVOKE', 'revoked')
+      await run('DEL', 'gone')
+      await run('RENAME', 'moved', 'elsewhere')
+      await run('SESSION.ROTATE', 'old', 'new')
+      await run('SESSION.ROTATE', 'oldgrace', 'newgrace', 'GRACE', '10')
+      await run('SESSION.TOUCH', 'stays')
+      await until(() => reasons.size === 7, 'seven ends')
+      assert.deepEqual(Object.fromEntries(reasons), {
+        out: 'signed-out',
+        revoked: 'signed-out',
+        short: 'expired',
+        gone: 'deleted',
+        moved: 'deleted',
+        old: 'rotated',
+        oldgrace: 'rotated',
+      })
+      assert.deepEqual(twice, [])
+      await events.return()
+    })
+
+    test('does not take the new key of a rotation for one that ended', async () => {
+      const { events, reasons } = await listening(opened)
+      for (let i = 0; i < 20; i++) {
+        await run('SESSION.SET', `login:${i}`)
+        await run('SESSION.ROTATE', `login:${i}`, `user:${i}`, 'USER', 'alice', ...(i % 2 ? ['GRACE', '10'] : []))
+        events.watch(`user:${i}`)
+      }
+      await run('SESSION.DEL', 'user:0')
+      await until(() => reasons.has('user:0'))
+      await sleep(50)
+      assert.deepEqual([...reasons], [['user:0', 'signed-out']])
+      await events.return()
+    })
+
+    test('reports a session that ended before it was watched, and the snapshot of a rotated one', async () => {
+      const { events, reasons } = await listening(opened)
+      await run('SESSION.SET', 'early')
+      await run('SESSION.ROTATE', 'early', 'late', 'GRACE', '10')
+      events.watch('early')
+      events.watch('never')
+      await until(() => reasons.size === 2)
+      assert.deepEqual(Object.fromEntries(reasons), { early: 'rotated', never: 'unknown' })
+      await events.return()
+    })
+
+    test('knows a deadline without the server, which removes sessions when it has the time', async () => {
+      await run('DEBUG', 'SET-ACTIVE-EXPIRE', '0')
+      try {
+        const { events, reasons } = await listening(opened)
+        await run('SESSION.SET', 'quiet', 'PX', '300')
+        events.watch('quiet')
+        await sleep(150)
+        await run('SESSION.TOUCH', 'quiet')
+        await until(() => reasons.has('quiet'))
+        assert.equal(reasons.get('quiet'), 'expired')
+        await events.return()
+      } finally {
+        await run('DEBUG', 'SET-ACTIVE-EXPIRE', '1')
+      }
+    })
+
+    test('reports sessions that the server evicts', async () => {
+      const { events, reasons } = await listening(opened)
+      for (let i = 0; i < 50; i++) {
+        await run('SESSION.SET', `big:${i}`, 'FIELDS', '1', 'data', 'x'.repeat(20_000))
+        events.watch(`big:${i}`)
+      }
+      await run('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-random')
+      await run('CONFIG', 'SET', 'maxmemory', '1mb')
+      await run('SET', 'filler', 'x').catch(() => undefined)
+      await until(() => reasons.size > 0)
+      await run('CONFIG', 'SET', 'maxmemory', '0')
+      assert.ok(
+        [...reasons.values()].every((reason) => reason === 'evicted'),
+        String([...reasons.values()]),
+      )
+      await events.return()
+    })
+
+    test('misses none of those that end while the connection is cut', async () => {
+      const { events, reasons, twice } = await listening(opened)
+      const keys = Array.from({ length: 100 }, (_, i) => `cut:${i}`)
+      for (const key of keys) {
+        await run('SESSION.SET', key)
+        events.watch(key)
+      }
+      // One transaction cuts the connection and ends sessions, so that nobody can be told of them.
+      const client = redis6.createClient({ url: server.url, RESP: 2 })
+      await client.connect()
+      const cut = client.multi().addCommand(['CLIENT', 'KILL', 'TYPE', 'pubsub'])
+      for (const key of keys.slice(0, 50)) cut.addCommand(['SESSION.DEL', key])
+      await cut.exec()
+      client.destroy()
+      await until(() => reasons.size === 50, 'fifty ends')
+      assert.deepEqual([...reasons.keys()].sort(), keys.slice(0, 50).sort())
+      // It listens again.
+      await run('SESSION.DEL', ...keys.slice(50))
+      await until(() => reasons.size === 100, 'all ends')
+      assert.deepEqual(new Set([...reasons.values()].slice(50)), new Set(['signed-out']))
+      assert.deepEqual(twice, [])
+      await events.return()
+    })
+
+    test('closes its connections and leaves the client alone', async () => {
+      const listeners = async () => String(await run('CLIENT', 'LIST', 'TYPE', 'pubsub')).trim()
+      const { events, done } = await listening(opened)
+      assert.notEqual(await listeners(), '')
+      await events.return()
+      await done
+      await until(async () => (await listeners()) === '', 'nobody listens')
+      assert.deepEqual(await events.next(), { done: true, value: undefined })
+      const again = await listening(opened)
+      await again.events.return()
+    })
+  })
+
+  describe(`sessionEvents, servers that do not help, ${library.name}`, () => {
+    test('says once that the server publishes nothing, and asks; listens when it does', async () => {
+      const server = await startServer()
+      const opened = await library.single(server.port)
+      const warnings: string[] = []
+      const { events, reasons } = await listening(opened, {
+        interval: 100,
+        onWarning: (message) => warnings.push(message),
+      })
+      await server.command('SESSION.SET', 'a')
+      await server.command('SESSION.SET', 'b')
+      events.watch('a')
+      events.watch('b')
+      await server.command('SESSION.DEL', 'a')
+      await until(() => reasons.has('a'))
+      assert.equal(reasons.get('a'), 'unknown')
+      await sleep(300)
+      assert.equal(warnings.length, 1)
+      assert.match(warnings[0]!, /notify-keyspace-events to Egxed or more: it is empty/)
+      await server.command('CONFIG', 'SET', 'notify-keyspace-events', 'EA')
+      await sleep(300)
+      await server.command('SESSION.DEL', 'b')
+      await until(() => reasons.has('b'))
+      assert.equal(reasons.get('b'), 'signed-out')
+      await events.return()
+      await opened.close()
+      await server.close()
+    })
+
+    test('says that the module is missing', async () => {
+      const server = await startServer({ module: false, args: PUBLISH })
+      const opened = await library.single(server.port)
+      const events = sessionEvents(opened.client)
+      events.watch('a')
+      await assert.rejects(events.next(), /does not have the module redis-session/)
+      assert.deepEqual(await events.next(), { done: true, value: undefined })
+      await opened.close()
+      await server.close()
+    })
+
+    test('misses none while the server cannot be reached, and notices a connection that is dead and open', async () => {
+      const server = await startServer({ args: PUBLISH })
+      const proxy = await startProxy(server.port)
+      const opened = await library.single(proxy.port)
+      const { events, reasons } = await listening(opened, { interval: 200 })
+      for (const key of ['a', 'b', 'c', 'd']) {
+        await server.command('SESSION.SET', key)
+        events.watch(key)
+      }
+      await sleep(50)
+      proxy.cut()
+      await server.command('SESSION.DEL', 'a')
+      await sleep(300)
+      assert.deepEqual([...reasons], [])
+      proxy.mend()
+      await until(() => reasons.has('a'), 'a is missed')
+      await until(async () => String(await server.command('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=7'))
+      const listener = async () => /id=\d+/.exec(String(await server.command('CLIENT', 'LIST', 'TYPE', 'pubsub')))?.[0]
+      const before = await listener()
+      proxy.swallow('subscribe')
+      await server.command('SESSION.DEL', 'b')
+      await until(() => reasons.has('b'), 'b is missed')
+      await until(async () => ![undefined, before].includes(await listener()), 'it listens again')
+      await server.command('SESSION.DEL', 'c')
+      await until(() => reasons.get('c') === 'signed-out', 'c is told')
+      assert.ok(!reasons.has('d'))
+      await events.return()
+      await opened.close()
+      await proxy.close()
+      await server.close()
+    })
+  })
+
+  describe(`sessionEvents, cluster, ${library.name}`, () => {
+    test('hears all primaries, through a move of slots and a failover', async () => {
+      const cluster = await startCluster({ replicas: true })
+      await Promise.all(cluster.nodes.map((node) => node.command('CONFIG', 'SET', 'notify-keyspace-events', 'Egxed')))
+      const opened = await library.cluster(cluster.ports.slice(0, 3))
+      const run = (name: string, key: string) => runOn(cluster, name, key)
+      const { events, reasons, twice } = await listening(opened, { interval: 500 })
+      const keys = Array.from({ length: 40 }, (_, i) => `s:${i}`)
+      for (const key of keys) {
+        await run('SESSION.SET', key)
+        events.watch(key)
+      }
+      await sleep(100)
+      for (const key of keys.slice(0, 10)) await run('SESSION.DEL', key)
+      await until(() => reasons.size === 10, 'ten ends on three primaries')
+      assert.deepEqual(new Set(reasons.values()), new Set(['signed-out']))
+
+      await moveSlotOf(cluster, keys[10]!)
+      await sleep(200)
+      assert.equal(reasons.size, 10, 'a key that moves has not ended')
+      await run('SESSION.DEL', keys[10]!)
+      await until(() => reasons.has(keys[10]!), 'the moved one')
+
+      await cluster.nodes[3]!.command('CLUSTER', 'FAILOVER')
+      await until(async () => String(await cluster.nodes[3]!.command('ROLE')).startsWith('master'))
+      for (const key of keys.slice(11, 25)) await run('SESSION.DEL', key)
+      await until(() => reasons.size === 25, 'ends after a failover')
+
+      await until(async () => String(await cluster.nodes[4]!.command('INFO', 'replication')).includes('_status:up'))
+      await cluster.nodes[1]!.stop()
+      await until(async () => String(await cluster.nodes[4]!.command('ROLE')).startsWith('master'))
+      cluster.nodes.splice(1, 1)
+      for (const key of keys.slice(25)) await until(() => run('SESSION.DEL', key))
+      await until(() => reasons.size === 40, 'ends after a primary died')
+      assert.deepEqual(twice, [])
+      await events.return()
+      await opened.close()
+      await cluster.close()
+    })
+  })
+
+  describe(`sessionEvents, behind Sentinel, ${library.name}`, () => {
+    test('follows a failover', async () => {
+      const setup = await startSentinel()
+      for (const server of [setup.primary, setup.replica]) {
+        await server.command('CONFIG', 'SET', 'notify-keyspace-events', 'Egxed')
+      }
+      const opened = await library.sentinel(setup)
+      const { events, reasons, twice } = await listening(opened, { interval: 500 })
+      for (const key of ['a', 'b', 'c', 'd']) {
+        await setup.primary.command('SESSION.SET', key)
+        events.watch(key)
+      }
+      await setup.primary.command('SESSION.DEL', 'a')
+      await until(() => reasons.get('a') === 'signed-out')
+      await until(async () => String(await setup.replica.command('EXISTS', 'd')) === '1')
+      await setup.failover()
+      // The sentinel cuts the connections of a server whose role it changes.
+      await until(() => setup.replica.command('SESSION.DEL', 'b').catch(() => false))
+      await until(async () => String(await setup.replica.command('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=7'))
+      await setup.replica.command('SESSION.DEL', 'c')
+      await until(() => reasons.get('c') === 'signed-out', 'c is told')
+      // Until the old primary learns that it is none, or goes, the application's client may be asking that one.
+      await setup.primary.stop()
+      await until(() => reasons.has('b'), 'b is missed')
+      assert.ok(!reasons.has('d'))
+      assert.deepEqual(twice, [])
+      await events.return()
+      await opened.close()
+      await setup.close()
+    })
+  })
+}
+
+/** Runs a command where its key is. */
+async function runOn(cluster: Cluster, name: string, key: string): Promise<unknown> {
+  for (const node of cluster.nodes) {
+    const reply = await node.command(name, key).catch((error: Error) => error)
+    if (!(reply instanceof Error && /^(MOVED|CLUSTERDOWN)/.test(reply.message))) return reply
+  }
+  throw new Error(`Nobody serves ${key}`)
+}
+
+/** Moves the slot of a key, with what is in it, from the primary that has it to the next one. */
+async function moveSlotOf(cluster: Cluster, key: string): Promise<void> {
+  const [first] = cluster.nodes
+  const slot = String(await first!.command('CLUSTER', 'KEYSLOT', key))
+  const primaries = cluster.nodes.slice(0, 3)
+  const ids = await Promise.all(primaries.map(async (node) => String(await node.command('CLUSTER', 'MYID'))))
+  const holds = await Promise.all(
+    primaries.map(async (node) => Number(await node.command('CLUSTER', 'COUNTKEYSINSLOT', slot)) > 0),
+  )
+  const from = holds.indexOf(true)
+  const to = (from + 1) % 3
+  await primaries[to]!.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', ids[from]!)
+  await primaries[from]!.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', ids[to]!)
+  const keys = (await primaries[from]!.command('CLUSTER', 'GETKEYSINSLOT', slot, '100')) as string[]
+  const target = ['127.0.0.1', String(primaries[to]!.port), '', '0', '5000', 'KEYS', ...keys]
+  await primaries[from]!.command('MIGRATE', ...target)
+  for (const node of [primaries[to]!, primaries[from]!]) {
+    await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', ids[to]!)
+  }
+}
