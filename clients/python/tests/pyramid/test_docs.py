@@ -114,6 +114,24 @@ def test_a_page_for_trouble(page, server):
     assert visitor.get("/visits").text == "visit 1"
 
 
+def test_what_the_page_says_of_pyramid_redis_sessions(server):
+    """The two packages side by side, in commands."""
+    from .sites import Site
+    from .test_moving import OldSite, old_factory
+
+    found = []
+    for site in (OldSite(old_factory(server)), Site(server)):
+        visitor = site.browser()
+        visitor.do(lambda request: request.session.update(dict.fromkeys(map(str, range(20)), 0)))
+        with server.counting() as read:
+            visitor.do(lambda request: [request.session[str(n)] for n in range(5)])
+        with server.counting() as written:
+            visitor.do(lambda request: [request.session.__setitem__(str(n), n + 1) for n in range(20)])
+        found.append((read.total(), written.total()))
+    assert found == [(7, 82), (1, 2)]
+    assert "takes 7 commands to read five keys, one more for each further key, and 82 to set twenty" in PAGE.read_text()
+
+
 def test_back(page, server):
     from .old import pyramid_redis_sessions
     from .sites import Site
