@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import Koa, { type Context } from 'koa'
+import { createSession } from 'koa-session'
+import { createClient } from 'redis6'
+import { RedisSessionStore } from '../src/index.js'
+import { koaStore } from '../src/koa.js'
+import { type Server, startServer } from './server.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: what koa-session puts into the context
+type WithSession = Context & { session: any }
+
+describe('koaStore', () => {
+  let server: Server
+  let client: ReturnType<typeof createClient>
+  let store: RedisSessionStore
+  let http: ReturnType<Koa['listen']>
+  let handle: (ctx: WithSession) => unknown
+  const gone: string[] = []
+
+  before(async () => {
+    server = await startServer()
+    client = createClient({ url: server.url })
+    await client.connect()
+    store = new RedisSessionStore({
+      client,
+      prefix: 'koa:',
+      touchOnGet: false,
+      user: (session) => session.userId,
+      device: (ctx) => ({ agent: ctx.get('user-agent') }),
+    })
+    store.on('gone', (id: string) => gone.push(id))
+  })
+  after(async () => {
+    client.destroy()
+    await server.close()
+  })
+  beforeEach(async () => {
+    await server.command('FLUSHALL')
+    gone.length = 0
+  })
+
+  /** Serves `handler` with koa-session and returns a browser, which keeps its cookie. */
+  async function serve(options: object, handler: (ctx: WithSession) => unknown) {
+    handle = handler
+    const app = new Koa()
+    app.use(createSession({ signed: false, store: koaStore(store), ...options } as never, app) as never)
+    app.use(async (ctx) => {
+      ctx.body = (await handle(ctx as WithSession)) ?? null
+    })
+    http?.close()
+    http = app.listen(0, '127.0.0.1')
+    await once(http, 'listening')
+    let cookie = ''
+    return {
+      async get(path = '/', headers: Record<string, string> = {}) {
+        const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}${path}`
+        const reply = await fetch(url, { headers: { cookie, ...headers } })
+        const set = reply.headers.getSetCookie().find((line) => line.startsWith('koa.sess='))
+        if (set) cookie = set.split(';')[0]!
+        return reply.text()
+      },
+      get id() {
+        return cookie.slice('koa.sess='.length)
+      },
+    }
+  }
+  after(() => http?.close())
+
+  const fields = async (id: string) => {
+    const reply = (await server.command('SESSION.GET', `koa:${id}`)) as string[] | null
+    return reply && Object.fromEntries(reply.flatMap((name, i) => (i % 2 ? [] : [[name, reply[i + 1]]])))
+  }
+
+  test('keeps a session by its fields, with the age that koa-session gives it', async () => {
+    const browser = await serve({ maxAge: 60_000 }, (ctx) => {
+      if (ctx.path === '/set') Object.assign(ctx.session, { lang: 'en', cart: { items: [17] }, cookie: 'of its own' })
+      return JSON.stringify(ctx.session)
+    })
+    await browser.get('/set')
+    const seen = JSON.parse(await browser.get())
+    assert.deepEqual(
+      { lang: seen.lang, cart: seen.cart, cookie: seen.cookie },
+      { lang: 'en', cart: { items: [17] }, cookie: 'of its own' },
+    )
+    const kept = await fields(browser.id)
+    assert.equal(kept?.cart, '{"items":[17]}')
+    const ttl = Number(await server.command('PTTL', `koa:${browser.id}`))
+    assert.ok(ttl > 60_000 && ttl <= 70_000, `${ttl}`)
+  })
+
+  test('keeps what two requests write at the same time', async () => {
+    const waiting: (() => void)[] = []
+    const browser = await serve({}, async (ctx) => {
+      if (ctx.path === '/begin') ctx.session.begun = true
+      if (!ctx.path.startsWith('/field')) return JSON.stringify(ctx.session)
+      await new Promise<void>((resolve) => {
+        waiting.push(resolve)
+        if (waiting.length === 2) for (const go of waiting) go()
+      })
+      ctx.session[ctx.path.slice(1)] = true
+    })
+    await browser.get('/begin')
+    await Promise.all([browser.get('/field1'), browser.get('/field2')])
+    const { begun, field1, field2 } = JSON.parse(await browser.get())
+    assert.deepEqual({ begun, field1, field2 }, { begun: true, field1: true, field2: true })
+  })
+
+  test('removes a field, clears, destroys and begins anew', async () => {
+    const browser = await serve({}, (ctx) => {
+      if (ctx.path === '/set') Object.assign(ctx.session, { a: 1, b: 2 })
+      if (ctx.path === '/remove') delete ctx.session.a
+      if (ctx.path === '/end') ctx.session = null
+      if (ctx.path === '/other') ctx.session = { c: 3 }
+      if (ctx.path === '/regenerate') return ctx.session.regenerate().then(() => 'done')
+      return JSON.stringify(ctx.session)
+    })
+    await browser.get('/set')
+    const first = browser.id
+    await browser.get('/remove')
+    assert.equal((await fields(first))?.a, undefined)
+    assert.equal((await fields(first))?.b, '2')
+    await browser.get('/other')
+    assert.equal((await fields(browser.id))?.b, undefined)
+    assert.equal((await fields(browser.id))?.c, '3')
+    const before = browser.id
+    await browser.get('/regenerate')
+    assert.notEqual(browser.id, before)
+    assert.equal(await fields(before), null)
+    assert.equal((await fields(browser.id))?.c, '3')
+    const last = browser.id
+    await browser.get('/end')
+    assert.equal(await fields(last), null)
+  })
+
+  test('does not bring back a session that ended while the request ran', async () => {
+    const browser = await serve({}, async (ctx) => {
+      if (ctx.path === '/slow') await server.command('SESSION.REVOKE', 'alice')
+      ctx.session.userId = 'alice'
+      ctx.session.count = (ctx.session.count ?? 0) + 1
+    })
+    await browser.get()
+    const { id } = browser
+    await browser.get('/slow')
+    assert.equal(await server.command('EXISTS', `koa:${id}`), 0)
+    assert.deepEqual(gone, [id])
+  })
+
+  test('knows whose session it is, on what device, and signs out elsewhere', async () => {
+    const browser = await serve({}, async (ctx) => {
+      if (ctx.path === '/login') ctx.session.userId = 'alice'
+      return JSON.stringify(ctx.session)
+    })
+    await browser.get('/login', { 'user-agent': 'Phone' })
+    const devices = await store.sessions('alice', browser.id)
+    assert.deepEqual(
+      devices.map(({ device, current }) => ({ device, current })),
+      [{ device: { agent: 'Phone' }, current: true }],
+    )
+    assert.equal(await store.signOut('alice', devices[0]!.handle), true)
+    assert.equal(JSON.parse(await browser.get()).userId, undefined)
+  })
+
+  test('a session for as long as the browser is open lives for the ttl of the store', async () => {
+    const browser = await serve({ maxAge: 'session' }, (ctx) => {
+      ctx.session.a = 1
+      return JSON.stringify(ctx.session)
+    })
+    await browser.get()
+    const ttl = Number(await server.command('PTTL', `koa:${browser.id}`))
+    assert.ok(ttl > 86_390_000 && ttl <= 86_400_000, `${ttl}`)
+    assert.equal(JSON.parse(await browser.get()).a, 1)
+  })
+
+  test('a shorter age set by the session is kept', async () => {
+    const browser = await serve({ maxAge: 3_600_000 }, (ctx) => {
+      if (ctx.path === '/short') ctx.session.maxAge = 5000
+      ctx.session.a = 1
+      return JSON.stringify(ctx.session)
+    })
+    await browser.get()
+    await browser.get('/short')
+    const ttl = Number(await server.command('PTTL', `koa:${browser.id}`))
+    assert.ok(ttl <= 15_000, `${ttl}`)
+  })
+
+  test('costs one command to read and two to write', async () => {
+    const browser = await serve({}, (ctx) => {
+      if (ctx.path === '/set') ctx.session.n = (ctx.session.n ?? 0) + 1
+      return JSON.stringify(ctx.session)
+    })
+    const count = async () => {
+      const text = String(await server.command('INFO', 'commandstats'))
+      return [...text.matchAll(/cmdstat_session\.\w+:calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0)
+    }
+    await browser.get('/set')
+    const start = await count()
+    await browser.get()
+    assert.equal((await count()) - start, 1)
+    await browser.get('/set')
+    assert.equal((await count()) - start, 3)
+  })
+
+  test('works where no context is passed', async () => {
+    const bare = koaStore(store)
+    await bare.set('x', { a: 1, b: 2 }, 5000)
+    assert.deepEqual(await bare.get('x'), { a: 1, b: 2 })
+    await bare.set('x', { b: 3 }, 5000)
+    assert.deepEqual(await bare.get('x'), { b: 3 })
+    await bare.destroy('x')
+    assert.equal(await bare.get('x'), undefined)
+  })
+})
