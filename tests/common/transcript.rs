@@ -2,13 +2,15 @@
 //!
 //! A script (`tests/cli/*.sh`) is a shell script of which every line can be pasted; what a command must print stands
 //! below it behind `#> `. In a Markdown page, a block fenced as `console` shows what was typed at the prompt
-//! `127.0.0.1:6379> ` of redis-cli, or at that of a shell (`$ `), and the output below it.
+//! `127.0.0.1:6379> ` of redis-cli, or at that of a shell (`$ `), and the output below it. A line that ends in a backslash goes
+//! on in the next.
 //!
 //! In what is expected, `...` stands for any text within a line, and alone on a line for any lines.
 
 use super::{cli_program, Server};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A command and what it must print.
@@ -17,6 +19,13 @@ pub struct Step {
     pub line: usize,
     pub command: String,
     pub expected: Vec<String>,
+}
+
+impl Step {
+    /// Whether the command goes on in the next line.
+    fn goes_on(&self) -> bool {
+        self.command.ends_with('\\') && self.expected.is_empty()
+    }
 }
 
 /// The steps of a script.
@@ -34,7 +43,7 @@ pub fn of_script(text: &str) -> Vec<Step> {
             } else {
                 steps.push(Step { line: i + 1, command: line.to_string(), expected: vec![] });
             }
-            open = line.ends_with('\\');
+            open = steps.last().is_some_and(Step::goes_on);
         }
     }
     steps
@@ -47,6 +56,10 @@ pub fn of_page(text: &str) -> Vec<Vec<Step>> {
     let mut inside = false;
     for (i, line) in text.lines().enumerate() {
         if inside {
+            if let Some(step) = blocks.last_mut().unwrap().last_mut().filter(|step| step.goes_on()) {
+                step.command = format!("{}\n{line}", step.command);
+                continue;
+            }
             let typed = line.strip_prefix("$ ").map(str::to_string);
             let typed = typed.or_else(|| line.strip_prefix("127.0.0.1:6379> ").map(|c| format!("redis-cli {c}")));
             if line == "```" {
@@ -78,21 +91,26 @@ const MARK: &str = "--- end of step ---";
 /// differences.
 pub fn run(server: &Server, steps: &[Step]) -> Vec<String> {
     let bin = tempfile::tempdir().unwrap();
-    let cli = bin.path().join("redis-cli");
-    let real = which(&cli_program());
     // As in a terminal: types shown, strings quoted.
-    std::fs::write(&cli, format!("#!/bin/sh\nexec '{real}' --no-raw -p {} \"$@\"\n", server.port)).unwrap();
-    std::fs::set_permissions(&cli, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let cli = format!("exec '{}' --no-raw -p {} \"$@\"", which(&cli_program()), server.port);
+    install(bin.path(), "redis-cli", &format!("#!/bin/sh\n{cli}\n"));
+    let mut shell = Command::new("bash");
+    shell.env("PORT", server.port.to_string());
+    run_in(&mut shell, bin.path(), steps)
+}
 
-    let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash")
-        .env("PATH", path)
-        .env("PORT", server.port.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+/// Puts a program of this text into a folder of programs.
+pub fn install(bin: &Path, name: &str, text: &str) {
+    let program = bin.join(name);
+    std::fs::write(&program, text).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Runs steps one after the other in this shell, which finds the programs of `bin` first, and compares.
+pub fn run_in(shell: &mut Command, bin: &Path, steps: &[Step]) -> Vec<String> {
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut shell =
+        shell.env("PATH", path).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let script: String =
         steps.iter().map(|s| format!("{{ {}\n}} 2>&1 </dev/null\necho '{MARK}'\n", s.command)).collect();
     shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
@@ -113,7 +131,8 @@ pub fn run(server: &Server, steps: &[Step]) -> Vec<String> {
     wrong
 }
 
-fn which(program: &str) -> String {
+/// Where a program is.
+pub fn which(program: &str) -> String {
     let found = Command::new("sh").args(["-c", &format!("command -v '{program}'")]).output().unwrap();
     String::from_utf8(found.stdout).unwrap().trim().to_string()
 }
