@@ -39,7 +39,7 @@ class Connections:
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.server = SyncServer(_sync_client(configuration))
-        self.operations = Operations(configuration.options, codec(), is_cluster=self.server.is_cluster)
+        self.operations = Operations(configuration.options, codec(), is_cluster=self.server.is_cluster, details=False)
         self._servers: dict[asyncio.AbstractEventLoop, AsyncServer] = {}
         self._lock = threading.Lock()
 

@@ -34,20 +34,19 @@ _log = logging.getLogger("django.security.SuspiciousSession")
 class SessionStore(StepUp):
     """A session on a server with the redis-session module."""
 
-    def __init__(self, session_key: str | None = None) -> None:
-        #: The session as the server has it, as far as this request knows, and what it said then of its end.
-        self._loaded: Loaded | None = None
-        self._terms = Terms()
-        #: The id that the server has, while `session_key` is the one that the session is to get.
-        self._rotated_from: str | None = None
-        #: `session_key` is an id under which the server has nothing yet.
-        self._new = False
-        #: `clear()` was called: what others have written goes, too.
-        self._cleared = False
-        #: A snapshot was flushed: the browser has, or is about to get, a better cookie than this request brought.
-        self._gave_up = False
-        self._signing_out = False
-        super().__init__(session_key)
+    #: The session as the server has it, as far as this request knows, and what it said then of its end.
+    _loaded: Loaded | None = None
+    _terms = Terms()
+    #: The id that the server has, while `session_key` is the one that the session is to get.
+    _rotated_from: str | None = None
+    #: `session_key` is an id under which the server has nothing yet.
+    _new = False
+    #: `clear()` was called: what others have written goes, too.
+    _cleared = False
+    #: A snapshot was flushed: the browser has, or is about to get, a better cookie than this request brought.
+    _gave_up = False
+    _signing_out = False
+    _modified = False
 
     # --- what the middleware asks ---
 
@@ -120,7 +119,7 @@ class SessionStore(StepUp):
             _log.warning("Session data corrupted")
             data, unreadable = {}, True
         # Where the data are here already somebody looks once more; the next save compares with the first reading.
-        if not hasattr(self, "_session_cache"):
+        if "_session_cache" not in self.__dict__:
             self._loaded, self._terms = loaded, Terms.of(data)
             self._cleared = unreadable
         return data

@@ -36,7 +36,7 @@ def begin(asked: Connections, key: str, data: dict[str, Any], policy: Policy) ->
     user = data.get(asked.configuration.user_field)
     whose = None if user is None or user == "" else str(user)
     options = replace(asked.configuration.options, max_sessions=None)
-    operations = Operations(options, asked.operations.codec, is_cluster=asked.operations.is_cluster)
+    operations = Operations(options, asked.operations.codec, is_cluster=asked.operations.is_cluster, details=False)
     return asked.run(operations.create(key, data, Change(whose, times.idle, times.lifetime, times.expires_at)))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 
@@ -16,8 +15,7 @@ EXPIRY = "_session_expiry"
 LIFETIME = "_session_lifetime"
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(NamedTuple):
     """What a session says of its end: a number of seconds without use or a fixed time, and an absolute limit."""
 
     expiry: float | datetime | None = None
@@ -27,6 +25,8 @@ class Terms:
     def of(cls, data: Mapping[Any, Any]) -> Terms:
         """Reads them from a session. An expiry of 0 is None: the browser decides."""
         expiry = data.get(EXPIRY)
+        if expiry is None:
+            return cls(None, data.get(LIFETIME))
         if isinstance(expiry, str):
             expiry = datetime.fromisoformat(expiry)
         if isinstance(expiry, datetime) and timezone.is_naive(expiry):
@@ -45,8 +45,7 @@ class Terms:
         return default if self.expiry is None else self.expiry
 
 
-@dataclass(frozen=True)
-class Times:
+class Times(NamedTuple):
     """What the server is told, in the words of the core."""
 
     idle: Timeout = KEEP
@@ -54,8 +53,7 @@ class Times:
     expires_at: Until = KEEP
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """What holds where a session says nothing: idle timeout, and absolute limit (None: the server's)."""
 
     idle: float
