@@ -93,8 +93,15 @@ class Visit:
             yield from self.end()
             return
         joins = user is not None and (loaded is None or loaded.user != user)
-        if joins and device is not None and (noted := device()) is not None:
-            data[DEVICE] = noted
+        noted = device() if joins and device is not None else None
+        if noted is None:
+            yield from self._save(data, user, idle, joins=joins)
+        else:
+            yield from self._save({**data, DEVICE: noted}, user, idle, joins=joins)
+            data[DEVICE] = noted  # not before: the login may have been refused
+
+    def _save(self, data: Mapping[str, Any], user: str | None, idle: Timeout, *, joins: bool) -> Calls[None]:
+        loaded = self.loaded
         if loaded is None:
             yield from self._begin(data, user, idle)
         elif not loaded.frozen:

@@ -130,6 +130,11 @@ async def background(request: Request) -> Response:
     return PlainTextResponse("", background=BackgroundTask(task))
 
 
+async def refused(websocket: WebSocket) -> None:
+    websocket.session["refused"] = "1"
+    await websocket.close()
+
+
 async def socket(websocket: WebSocket) -> None:
     """Sets a key before it accepts, if asked to; then answers to words."""
     if "before" in websocket.query_params:
@@ -176,7 +181,7 @@ def make_site(*, more: dict[str, Any] | None = None, **options: Any) -> Starlett
     """Pages that read, write, log in and out, and a web socket, behind the middleware with these options."""
     routes = [Route(path, page) for path, page in {**PAGES, **(more or {})}.items()]
     return Starlette(
-        routes=[*routes, WebSocketRoute("/socket", socket)],
+        routes=[*routes, WebSocketRoute("/socket", socket), WebSocketRoute("/refused", refused)],
         middleware=[Middleware(SessionMiddleware, **options)],
     )
 

@@ -66,6 +66,13 @@ def test_module_missing(bare_server):
         browser.get("/set/a/1")
 
 
+def test_check_at_start(server, bare_server):
+    with visit(make_site(url=server.url, check_at_start=True)) as browser:
+        browser.get("/set/a/1")
+    with pytest.raises(ModuleMissing, match="loadmodule"), visit(make_site(url=bare_server.url, check_at_start=True)):
+        pass
+
+
 def test_wrong_type(server):
     browser = visit(make_site(url=server.url))
     browser.get("/set/a/1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from starlette.websockets import WebSocketDisconnect
 
 from tests.asgi.site import ask, visit
 
@@ -54,6 +55,13 @@ def test_too_late_to_begin(site, server, caplog):
     assert "do it before" in caplog.text
     with pytest.raises(RuntimeError, match="do it before"), browser.websocket_connect("/socket") as socket:
         ask(socket, "hello", "save")
+
+
+def test_a_refused_socket_begins_no_session(site, server):
+    browser = visit(site())
+    with pytest.raises(WebSocketDisconnect), browser.websocket_connect("/refused"):
+        pass
+    assert server.keys() == []
 
 
 def test_a_socket_learns_that_its_session_has_ended(site):

@@ -198,6 +198,7 @@ def test_cap_that_refuses(site, server):
             interface().save(flask.session)
         except SessionLimit:
             del flask.session["_user_id"]
+            flask.session["refused"] = "1"
             return "sign out another device first", 403
         return "welcome"
 
@@ -207,7 +208,7 @@ def test_cap_that_refuses(site, server):
         assert first.get("/polite/alice").text == "welcome"
     assert calls == {"session.set": 1}, "what is saved in the view is not saved again"
     assert second.get("/polite/alice").status_code == 403
-    assert second.get("/").json["cart"] == "17"
+    assert second.get("/").json == {"cart": "17", "refused": "1"}
     app.testing = False
     assert second.get("/login/alice").status_code == 500, "after the view there is nobody to take the exception"
     assert second.get("/").json["cart"] == "17"

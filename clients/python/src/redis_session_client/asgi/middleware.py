@@ -65,6 +65,7 @@ class SessionMiddleware:
         user: UserOf = "user_id",
         idle: Seconds | None = None,
         refresh_each_request: bool = False,
+        check_at_start: bool = False,
         device: Callable[[Scope], Any] | None = remote_device,
         codec: Codec | None = None,
         prefix: str = Options.prefix,
@@ -83,8 +84,9 @@ class SessionMiddleware:
         `user`: the key under which the session keeps the user, or a function of the session. `idle`: how long a session
         may go unused; `max_age` by default, and where that is None the server's own default. `refresh_each_request`:
         whether every response sends the cookie, so that it lasts `max_age` from the last request rather than from the
-        last change. `device`: makes what is noted of a device at login, from the scope; None notes nothing. The rest
-        are described at `Options`.
+        last change. `check_at_start`: whether the application does not start where the server is down or lacks the
+        module. `device`: makes what is noted of a device at login, from the scope; None notes nothing. The rest are
+        described at `Options`.
         """
         options = Options(
             prefix=prefix,
@@ -103,12 +105,15 @@ class SessionMiddleware:
             idle = max_age
         self.rules = Rules(user, KEEP if idle is None else idle)
         self.refresh_each_request = refresh_each_request
+        self.check_at_start = check_at_start
         self.device = device
         self.stores = stores(url, client, options, codec)
         self.signed = None if secret_key is None else SignedCookies(secret_key, max_age, self.rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the application with `scope["session"]`."""
+        if scope["type"] == "lifespan" and self.check_at_start:
+            await self._check(send)
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
@@ -127,6 +132,13 @@ class SessionMiddleware:
                 await self._finish(session)
             raise
         await self._finish(session)
+
+    async def _check(self, send: Send) -> None:
+        try:
+            await (await self.stores.current()).check()
+        except (RedisError, SessionError) as error:
+            await send({"type": "lifespan.startup.failed", "message": f"sessions: {error}"})
+            raise
 
     async def _open(self, scope: Scope) -> Session:
         visit = Visit(read_cookie(scope["headers"], self.cookie.name))
@@ -172,6 +184,7 @@ class SessionMiddleware:
 
     async def _finish(self, session: Session) -> None:
         """Saves what has changed since the response began: in a stream, in a background task, in a web socket."""
+        session.is_sent = True  # nothing can be told to the browser any more, also where there was no response
         if session.error is not None or not session.may_differ:
             return
         if session.is_too_late:

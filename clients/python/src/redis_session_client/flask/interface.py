@@ -107,7 +107,11 @@ class SessionInterface(Operations, FlaskSessionInterface):
         if own.failed:
             return
         if own.is_read:
-            self.write(app, own)
+            try:
+                self.write(app, own)
+            except Exception:
+                own.failed = True
+                raise
         elif own.visit.brought is not None and app.config["SESSION_REFRESH_EACH_REQUEST"]:
             self._refresh(app, own)
         if own.accessed:
@@ -141,11 +145,7 @@ class SessionInterface(Operations, FlaskSessionInterface):
         visit = session.visit
         idle = self.idle_timeout(app, permanent=session.permanent)
         saving = visit.save(data, user=user_of(data, self.user), idle=idle, device=self.device)
-        try:
-            run(self.store, saving)
-        except Exception:
-            session.failed = True
-            raise
+        run(self.store, saving)
         if visit.gone:
             app.logger.info("a session ended while a request was under way: what it wrote was dropped")
             session_gone.send(app, session=session)

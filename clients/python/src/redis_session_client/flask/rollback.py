@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import flask
 from flask.sessions import SessionInterface as FlaskSessionInterface
 from flask.sessions import SessionMixin
@@ -34,6 +36,9 @@ class RollBack(FlaskSessionInterface):
             self._old.save_session(app, session, app.response_class())
             self._new.store.delete(cookie)
         return session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._old, name)  # its own methods, such as Flask-Session's regenerate()
 
     def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
         """Saves by the old interface."""

@@ -24,7 +24,7 @@ class Session(SessionMixin):
         self._read = read
         self._data: dict[str, Any] | None = None
         self._permanent = permanent
-        #: Whether saving has failed: the response is an error page then, which must not fail, too.
+        #: Whether saving has failed after the view: the response is an error page then, which must not fail, too.
         self.failed = False
 
     def read(self) -> dict[str, Any]:
