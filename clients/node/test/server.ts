@@ -107,6 +107,8 @@ const children = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL')
 })
+// The test runner ends a file that hangs.
+process.on('SIGTERM', () => process.exit(1))
 
 export async function startServer(options: Options = {}): Promise<Server> {
   const port = options.port ?? (await freePort())
@@ -184,9 +186,10 @@ export interface Sentinel {
   close(): Promise<void>
 }
 
-/** A primary, a replica and a sentinel that watches them. */
-export async function startSentinel(): Promise<Sentinel> {
+/** A primary, a replica and a sentinel that watches them. `via` may give another port than the primary's to find it at. */
+export async function startSentinel({ via = async (port: number) => port } = {}): Promise<Sentinel> {
   const primary = await startServer({ args: ['--repl-diskless-sync-delay', '0'] })
+  const knownAs = await via(primary.port)
   const replica = await startServer({ args: ['--replicaof', '127.0.0.1', String(primary.port)] })
   await until(async () => String(await replica.command('INFO', 'replication')).includes('master_link_status:up'))
   const port = await freePort()
@@ -198,7 +201,7 @@ export async function startSentinel(): Promise<Sentinel> {
       `port ${port}`,
       'bind 127.0.0.1',
       `dir ${folder}`,
-      `sentinel monitor sessions 127.0.0.1 ${primary.port} 1`,
+      `sentinel monitor sessions 127.0.0.1 ${knownAs} 1`,
       'sentinel down-after-milliseconds sessions 1000',
       'sentinel failover-timeout sessions 3000',
     ].join('\n'),
