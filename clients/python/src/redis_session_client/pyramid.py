@@ -5,6 +5,7 @@ Takes the settings of pyramid_redis_sessions, `redis.sessions.*`, and some of it
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -215,7 +216,7 @@ class RedisSessionFactory:
             "unix_socket_path": unix_socket_path,
         }
         self._socket_timeout = socket_timeout
-        self._migrate_from = migrate_from
+        self._migrate_from = _old_store_at(migrate_from)
         self._store: Store | None = None
         self._old: OldStore | None = None
 
@@ -244,9 +245,9 @@ class RedisSessionFactory:
         """Where pyramid_redis_sessions has kept sessions, by `migrate_from`."""
         if self._old is None:
             client = self._migrate_from
-            if isinstance(client, str) and "://" in client:
-                client = _client_of_url(client, self._socket_timeout)
-            elif client is None or isinstance(client, (str, bool)):
+            if isinstance(client, str):
+                client = redis.Redis.from_url(client, **patience(self._socket_timeout))
+            elif client is None or client is True:
                 client = store.client
             self._old = OldStore(client, *self._old_format)
         return self._old
@@ -350,10 +351,21 @@ def _user_of(user: Callable[[Any], Any] | None, field: str) -> Callable[[Any], s
     return said
 
 
+def _old_store_at(migrate_from: Any) -> Any:
+    """A client, a URL, True for the server of the new sessions, or None: there is no old store."""
+    if not isinstance(migrate_from, str) or "://" in migrate_from:
+        return migrate_from or None
+    if migrate_from.lower() not in ("", "false", "true", "pyramid_redis_sessions"):
+        raise ConfigurationError(
+            f"redis.sessions.migrate_from is pyramid_redis_sessions, or the URL of its server, not {migrate_from!r}"
+        )
+    return migrate_from.lower() in ("true", "pyramid_redis_sessions") or None
+
+
 def _codec(serialize: Callable[[Any], Any] | None, deserialize: Callable[[Any], Any] | None) -> Codec:
     """JSON, or what the site names. pyramid_redis_sessions takes pickle for the one that is not named; so do we."""
     if serialize is None and deserialize is None:
-        return Codec()
+        return Codec(_json)
     dumps = serialize or pickle.dumps
 
     def to_bytes(value: Any) -> bytes:
@@ -363,5 +375,11 @@ def _codec(serialize: Callable[[Any], Any] | None, deserialize: Callable[[Any], 
     return BytesCodec(to_bytes, deserialize or pickle.loads)
 
 
-def _client_of_url(url: str, socket_timeout: float | None) -> Any:
-    return redis.Redis.from_url(url, **patience(socket_timeout))
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"))
+    except TypeError as error:
+        raise TypeError(
+            f"{error}. A session holds JSON, unless redis.sessions.serialize and redis.sessions.deserialize say "
+            "otherwise, pickle.dumps and pickle.loads for example"
+        ) from error

@@ -135,10 +135,13 @@ def test_what_ended_there_does_not_begin_here(old, server):
     assert go_on(browser, Site(server, migrate_from=True)).read() == {}
 
 
-def test_without_the_setting_the_old_session_is_not_looked_for(old, server):
+@pytest.mark.parametrize("more", [{}, {"migrate_from": "false"}, {"migrate_from": ""}])
+def test_without_the_setting_the_old_session_is_not_looked_for(old, server, more):
     browser = old.browser()
     browser.login()
-    assert go_on(browser, Site(server)).read() == {}
+    with server.counting() as calls:
+        assert go_on(browser, Site(server, **more)).read() == {}
+    assert calls["get"] == 0
 
 
 def test_and_back(server):

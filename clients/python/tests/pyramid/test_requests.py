@@ -31,6 +31,14 @@ def test_reading_nested_values_is_one_command(site, server):
     assert calls == {"session.getex": 1}
 
 
+def test_so_is_reading_of_who_is_logged_in(site, server):
+    browser = site.browser()
+    browser.login()
+    with server.counting() as calls:
+        browser.do(lambda request: request.session["auth.userid"])
+    assert calls == {"session.getex": 1}
+
+
 def test_writing_is_two_commands(site, server):
     browser = site.browser()
     browser.do(lambda request: request.session.update(a=1))

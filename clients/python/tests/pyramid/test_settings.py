@@ -45,6 +45,7 @@ def test_secret_is_required():
         ("max_sessions", "0", "max_sessions is 1 or more"),
         ("on_limit", "newest", "on_limit"),
         ("conflict", "maybe", "conflict"),
+        ("migrate_from", "beaker", "migrate_from is pyramid_redis_sessions, or the URL"),
         ("rotation_grace", "301", "rotation_grace is 0 to 300"),
     ],
 )
@@ -187,7 +188,7 @@ def test_a_serializer_that_makes_text(server):
 def test_what_json_has_no_text_for_is_an_error(server):
     browser = Site(server, {TypeError: 500}).browser()
     browser.do(lambda request: request.session.update(at=datetime.now(timezone.utc)), status=500)
-    assert "not JSON serializable" in browser.response.text
+    assert "not JSON serializable. A session holds JSON, unless redis.sessions.serialize" in browser.response.text
 
 
 def test_a_cookie_is_withheld_where_a_request_fails(server):

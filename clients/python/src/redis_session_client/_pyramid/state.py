@@ -237,8 +237,8 @@ class State(dict[str, Any]):
         self._lifetime: Timeout = KEEP
 
     def _look_for_nested(self) -> None:
-        # Only what is nested can change without a method of this class.
-        self._has_nested = any(type(value) not in _ATOMS for value in self.values())
+        # Only what is nested can change without a method of this class. (The device is replaced, if at all.)
+        self._has_nested = any(type(value) not in _ATOMS and name != DEVICE for name, value in self.items())
 
     def _idle_seconds(self) -> float | None:
         """The idle timeout as it is, or is about to be."""
