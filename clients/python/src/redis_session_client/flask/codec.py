@@ -11,6 +11,9 @@ from flask.json.tag import TaggedJSONSerializer
 from ..fields import Codec, Encoded
 
 
+_ATOMS = frozenset((str, int, float, bool, type(None)))  # what no tag is for; most values are such
+
+
 class TaggedCodec(Codec):
     """Each top-level key is a field of its own, whose value has the tags of a `TaggedJSONSerializer`."""
 
@@ -19,14 +22,17 @@ class TaggedCodec(Codec):
         self._serializer = serializer
 
     def decode(self, parts: tuple[Encoded, ...]) -> dict[str, Any]:
-        return {name: self._untagged(value) for name, value in super().decode(parts).items()}
+        decoded = super().decode(parts)
+        return {name: value if type(value) in _ATOMS else self._untagged(value) for name, value in decoded.items()}
 
     def encode(self, changed: Mapping[str, Any], gone: list[str], *, careful: bool = False) -> Encoded:
-        tagged = {name: self._serializer.tag(value) for name, value in changed.items()}
-        return super().encode(tagged, gone, careful=careful)
+        return super().encode({name: self._tagged(value) for name, value in changed.items()}, gone, careful=careful)
 
     def same(self, before: Any, now: Any) -> bool:
-        return super().same(self._serializer.tag(before), self._serializer.tag(now))
+        return super().same(self._tagged(before), self._tagged(now))
+
+    def _tagged(self, value: Any) -> Any:
+        return value if type(value) in _ATOMS else self._serializer.tag(value)
 
     def _untagged(self, value: Any) -> Any:
         if isinstance(value, dict):
