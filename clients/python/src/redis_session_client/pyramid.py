@@ -5,7 +5,6 @@ Takes the settings of pyramid_redis_sessions, `redis.sessions.*`, and some of it
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,16 +12,17 @@ from typing import Any
 import redis
 from pyramid.exceptions import ConfigurationError  # type: ignore[import-untyped]
 from pyramid.interfaces import ISessionFactory  # type: ignore[import-untyped]
-from pyramid.settings import asbool  # type: ignore[import-untyped]
 from zope.interface import implementer  # type: ignore[import-untyped]
 
-from ._models import Device, Loaded, Options
+from ._models import Loaded, Options
 from ._pyramid.client import get_default_connection, patience
 from ._pyramid.cookie import Signer
-from ._pyramid.habits import Cookie, Habits, stored_id
-from ._pyramid.moving import OldStore
+from ._pyramid.devices import count, describe_device, devices, sign_out, sign_out_device
+from ._pyramid.habits import Cookie, Habits, stored_id, user_of
+from ._pyramid.moving import OldStore, old_store_at
 from ._pyramid.session import RedisSession
-from .fields import BytesCodec, Codec
+from ._pyramid.settings import DOTTED, PREFIX, parse_settings
+from ._pyramid.values import codec
 from .store import Store
 
 __all__ = [
@@ -39,34 +39,6 @@ __all__ = [
     "sign_out_device",
 ]
 
-PREFIX = "redis.sessions."
-#: What may be a dotted name in a settings file.
-DOTTED = ("client_callable", "client", "serialize", "deserialize", "id_generator", "user", "device")
-_FLAGS = (
-    "cookie_secure",
-    "cookie_httponly",
-    "cookie_on_exception",
-    "sliding",
-    "hash_keys",
-    "rotate_on_login",
-    "cluster",
-)
-_WHOLE = ("port", "db", "cookie_max_age", "max_sessions")
-_NUMBERS = ("timeout", "lifetime", "rotation_grace", "socket_timeout")
-_NAMES = frozenset(
-    (
-        *DOTTED,
-        *_FLAGS,
-        *_WHOLE,
-        *_NUMBERS,
-        *("secret", "cookie_name", "cookie_path", "cookie_domain", "cookie_samesite"),
-        *("url", "host", "password", "unix_socket_path", "connection_pool", "sentinels", "sentinel_service"),
-        *("encoding", "encoding_errors", "charset", "errors"),
-        *("prefix", "user_prefix", "user_field", "on_limit", "conflict", "migrate_from"),
-    )
-)
-_AGENT = 300  # characters of a browser's description that are kept
-
 
 def includeme(config: Any) -> None:
     """Sets the session factory of a site by its settings."""
@@ -80,40 +52,7 @@ def includeme(config: Any) -> None:
 
 def session_factory_from_settings(settings: Mapping[str, Any]) -> RedisSessionFactory:
     """Makes a session factory of the settings that begin with `redis.sessions.`, which may be text."""
-    return RedisSessionFactory(**_parse_settings(settings))
-
-
-def _parse_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    options = {name.removeprefix(PREFIX): value for name, value in settings.items() if name.startswith(PREFIX)}
-    unknown = sorted(set(options) - _NAMES)
-    if unknown:
-        raise ConfigurationError(f"{PREFIX}{unknown[0]} is no setting; there are {', '.join(sorted(_NAMES))}")
-    if "secret" not in options:
-        raise ConfigurationError("redis.sessions.secret is a required setting")
-    for names, kind in ((_FLAGS, asbool), (_WHOLE, _whole), (_NUMBERS, _number)):
-        for name in names:
-            if name in options:
-                options[name] = _converted(name, kind, options[name])
-    return options
-
-
-def _converted(name: str, kind: Callable[[Any], Any], value: Any) -> Any:
-    try:
-        return kind(value)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{PREFIX}{name} is a number, not {value!r}") from error
-
-
-def _number(value: Any) -> float | None:
-    """Seconds; None for an empty text, which stands for no limit of ours."""
-    if value is None or value == "":
-        return None
-    number = float(value)
-    return int(number) if number.is_integer() else number
-
-
-def _whole(value: Any) -> int | None:
-    return None if value is None or value == "" else int(value)
+    return RedisSessionFactory(**parse_settings(settings))
 
 
 @implementer(ISessionFactory)
@@ -183,7 +122,7 @@ class RedisSessionFactory:
             cookie_on_exception,
         )
         self._habits = Habits(
-            cookie, _user_of(user, user_field), device or describe_device, rotate_on_login, id_generator
+            cookie, user_of(user, user_field), device or describe_device, rotate_on_login, id_generator
         )
         try:
             self._options = Options(
@@ -198,9 +137,9 @@ class RedisSessionFactory:
                 hash_keys,
                 conflict,
             )
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ConfigurationError(f"redis.sessions: {error}") from error
-        self._codec = _codec(serialize, deserialize)
+        self._codec = codec(serialize, deserialize)
         self._old_format = (serialize or pickle.dumps, deserialize or pickle.loads)
         self._client = client
         self._client_callable = client_callable
@@ -216,7 +155,7 @@ class RedisSessionFactory:
             "unix_socket_path": unix_socket_path,
         }
         self._socket_timeout = socket_timeout
-        self._migrate_from = _old_store_at(migrate_from)
+        self._migrate_from = old_store_at(migrate_from)
         self._store: Store | None = None
         self._old: OldStore | None = None
 
@@ -288,98 +227,3 @@ class RollbackSessionFactory:
             store = self._new.store(request)
             self._new.old_store(store).give_back(store, session_id)
         return self._old(request)
-
-
-# --- my devices ---
-
-
-def devices(request: Any, user: str | None = None) -> list[Device]:
-    """A user's sessions, latest access first; of this request's user, unless another is named."""
-    session = _session(request)
-    user = user or session.user
-    return [] if user is None else session.store.devices(user, session.stored_id)
-
-
-def count(request: Any, user: str | None = None) -> int:
-    """How many sessions a user has."""
-    session = _session(request)
-    user = user or session.user
-    return 0 if user is None else session.store.count(user)
-
-
-def sign_out(request: Any, user: str | None = None, *, keep_current: bool = False) -> int:
-    """Ends all sessions of a user, or all but the one of this request. Tells how many ended."""
-    session = _session(request)
-    own = session.user
-    user = user or own
-    if user is None:
-        return 0
-    ended = session.store.sign_out(user, session.stored_id if keep_current else None)
-    if user == own and not keep_current:
-        session.invalidate()
-    return ended
-
-
-def sign_out_device(request: Any, handle: str, user: str | None = None) -> bool:
-    """Ends the session of a user that has this handle. Nobody else's ends, whatever the handle is."""
-    session = _session(request)
-    user = user or session.user
-    return user is not None and session.store.sign_out_device(user, handle)
-
-
-def describe_device(request: Any) -> dict[str, Any]:
-    """What is noted of a device at login: its address, and what its browser says of itself."""
-    environ = request.environ
-    return {"ip": environ.get("REMOTE_ADDR", ""), "agent": environ.get("HTTP_USER_AGENT", "")[:_AGENT]}
-
-
-def _session(request: Any) -> RedisSession:
-    session = request.session
-    if not isinstance(session, RedisSession):
-        raise TypeError('the sessions of this site are not of redis_session_client: config.include("…pyramid")')
-    return session
-
-
-# --- options ---
-
-
-def _user_of(user: Callable[[Any], Any] | None, field: str) -> Callable[[Any], str | None]:
-    def said(session: Any) -> str | None:
-        found = session.get(field) if user is None else user(session)
-        return None if found is None or found == "" else str(found)
-
-    return said
-
-
-def _old_store_at(migrate_from: Any) -> Any:
-    """A client, a URL, True for the server of the new sessions, or None: there is no old store."""
-    if not isinstance(migrate_from, str) or "://" in migrate_from:
-        return migrate_from or None
-    if migrate_from.lower() not in ("", "false", "true", "pyramid_redis_sessions"):
-        raise ConfigurationError(
-            f"redis.sessions.migrate_from is pyramid_redis_sessions, or the URL of its server, not {migrate_from!r}"
-        )
-    return migrate_from.lower() in ("true", "pyramid_redis_sessions") or None
-
-
-def _codec(serialize: Callable[[Any], Any] | None, deserialize: Callable[[Any], Any] | None) -> Codec:
-    """JSON, or what the site names. pyramid_redis_sessions takes pickle for the one that is not named; so do we."""
-    if serialize is None and deserialize is None:
-        return Codec(_json)
-    dumps = serialize or pickle.dumps
-
-    def to_bytes(value: Any) -> bytes:
-        written: bytes | str = dumps(value)
-        return written.encode() if isinstance(written, str) else written
-
-    return BytesCodec(to_bytes, deserialize or pickle.loads)
-
-
-def _json(value: Any) -> str:
-    try:
-        return json.dumps(value, separators=(",", ":"))
-    except TypeError as error:
-        raise TypeError(
-            f"{error}. A session holds JSON, unless redis.sessions.serialize and redis.sessions.deserialize say "
-            "otherwise, pickle.dumps and pickle.loads for example"
-        ) from error

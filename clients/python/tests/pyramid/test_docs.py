@@ -166,10 +166,10 @@ def test_settings_files(page, server):
 
 
 def test_every_setting_stands_in_the_page():
-    from redis_session_client.pyramid import _NAMES
+    from redis_session_client._pyramid.settings import NAMES
 
     named = set(re.findall(r"`(\w+)`", section(PAGE, "Settings").split("Timeouts of 0")[0]))
-    assert set(_NAMES) - named == {"charset", "errors"}
+    assert set(NAMES) - named == {"charset", "errors"}
 
 
 @pytest.fixture

@@ -112,20 +112,27 @@ def test_two_requests_at_a_time_both_go_on(old, server):
     site = Site(server, migrate_from=True)
     first, second = go_on(browser, site), go_on(browser, site)
     client = server.client(decode_responses=False)
-    get = client.get
+    ask = client.execute_command
     seen: list[object] = []
 
-    def slow(key):
-        value = get(key)
-        client.get = get
+    def slow(*args, **options):
+        reply = ask(*args, **options)
+        client.execute_command = ask
         seen.append(second.do(lambda request: dict(request.session)))
-        return value
+        return reply
 
-    client.get = slow
+    client.execute_command = slow
     site.registry._redis_sessions = client
     assert first.read() == {"auth.userid": "alice"}
     assert seen == [{"auth.userid": "alice"}]
     assert len(server.keys()) == 1
+
+
+def test_whatever_the_client_makes_of_replies(old, server, client_options):
+    browser = old.browser()
+    browser.login()
+    site = Site(None, client=server.client(**client_options), migrate_from=True)
+    assert go_on(browser, site).read() == {"auth.userid": "alice"}
 
 
 def test_what_ended_there_does_not_begin_here(old, server):

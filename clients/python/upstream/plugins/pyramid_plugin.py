@@ -22,6 +22,7 @@ import redis
 from redis_session_client import pyramid as ours
 from redis_session_client._pyramid.cookie import Signer
 from redis_session_client._pyramid.habits import Cookie, Habits, stored_id
+from redis_session_client._pyramid.settings import parse_settings
 from redis_session_client.keys import new_id
 from redis_session_client.store import Options, Store
 
@@ -115,7 +116,7 @@ def pytest_configure(config: Any) -> None:
     _module("session", RedisSession=redis_session)
     _module("connection", get_default_connection=ours.get_default_connection)
     _module("compat", cPickle=pickle)
-    _module("util", _parse_settings=ours._parse_settings, get_unique_session_id=get_unique_session_id)
+    _module("util", _parse_settings=parse_settings, get_unique_session_id=get_unique_session_id)
     tests: Any = importlib.import_module("pyramid_redis_sessions.tests")
     tests.DummyRedis = ServerRedis
 

@@ -71,3 +71,13 @@ class Habits:
 def stored_id(session_id: str) -> str:
     """The id that the store knows a cookie's id by: itself, or a hash of one that has strange characters in it."""
     return session_id if acceptable(session_id) else hashlib.sha256(session_id.encode()).hexdigest()
+
+
+def user_of(user: Callable[[Any], Any] | None, field: str) -> Callable[[Any], str | None]:
+    """A function that tells whose a session is: by the site's own, or by a key of the session."""
+
+    def said(session: Any) -> str | None:
+        found = session.get(field) if user is None else user(session)
+        return None if found is None or found == "" else str(found)
+
+    return said

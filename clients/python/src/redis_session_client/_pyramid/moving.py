@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pyramid.exceptions import ConfigurationError  # type: ignore[import-untyped]
+
 from .._models import Loaded
 from ..store import Store
 from .habits import stored_id
@@ -29,7 +31,8 @@ class OldStore:
 
         Of two requests at a time one moves it, and both go on with it.
         """
-        written = self.client.get(session_id)
+        # Pickles are no text, whatever the client makes of replies.
+        written = self.client.execute_command("GET", session_id, NEVER_DECODE=True)
         taken = None
         if written is not None:
             held = self.deserialize(written)
@@ -52,3 +55,14 @@ class OldStore:
         expiry = min((seconds for seconds in (timeout, until) if seconds is not None), default=None)
         self.client.set(session_id, self.serialize(held), ex=expiry, nx=True)
         store.delete(loaded.id)
+
+
+def old_store_at(migrate_from: Any) -> Any:
+    """A client, a URL, True for the server of the new sessions, or None: there is no old store."""
+    if not isinstance(migrate_from, str) or "://" in migrate_from:
+        return migrate_from or None
+    if migrate_from.lower() not in ("", "false", "true", "pyramid_redis_sessions"):
+        raise ConfigurationError(
+            f"redis.sessions.migrate_from is pyramid_redis_sessions, or the URL of its server, not {migrate_from!r}"
+        )
+    return migrate_from.lower() in ("true", "pyramid_redis_sessions") or None
