@@ -20,7 +20,6 @@ from django.db import connections as databases  # noqa: E402
 from django.test import Client, override_settings  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
-from redis_session_client.django.connections import connections  # noqa: E402
 from tests.servers import Server  # noqa: E402
 
 Configure = Callable[..., None]
@@ -55,7 +54,6 @@ def configure(database: None) -> Iterator[Configure]:
 
     yield configure
     for override in reversed(changed):
-        connections().close()
         override.disable()
 
 

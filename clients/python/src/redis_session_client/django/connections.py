@@ -101,7 +101,8 @@ def _open() -> Connections:
 def _forget(*, setting: str, **_: Any) -> None:
     """Tests change settings while they run: what was made by the old ones is made anew."""
     global _current  # noqa: PLW0603
-    if setting in ("SESSION_REDIS", "SESSION_SERIALIZER", "CACHES"):
+    if setting in ("SESSION_REDIS", "SESSION_SERIALIZER", "CACHES") and _current is not None:
+        _current.close()
         _current = None
 
 
