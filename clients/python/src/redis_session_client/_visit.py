@@ -6,6 +6,7 @@ Written once, as generators of calls on a store: `run` carries them out on a `St
 from __future__ import annotations
 
 import enum
+import logging
 import uuid
 from collections.abc import Callable, Generator, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ UserOf: TypeAlias = str | Callable[[Mapping[str, Any]], Any] | None
 
 _TRIES = 3  # to find an id that is free; the first one is, or the randomness is broken
 _TOLERANCE = 0.001  # seconds by which two equal idle timeouts may differ after rounding
+
+logger = logging.getLogger("redis_session_client")
 
 
 class Cookie(enum.Enum):
@@ -52,6 +55,8 @@ class Visit:
     #: The id that the browser brought, whatever it is worth.
     brought: str | None
     loaded: Loaded | None = None
+    #: What it holds, before the application changes it.
+    data: dict[str, Any] = field(default_factory=dict)
     #: The idle timeout that the session has on the server; KEEP: unknown.
     idle: Timeout = KEEP
     #: Whether it is to get a new id, and whether it was emptied and begun anew.
@@ -69,10 +74,16 @@ class Visit:
         return None if self.loaded is None else self.loaded.id
 
     def found(self, loaded: Loaded | None) -> None:
-        """Takes what was read."""
+        """Takes what was read. What cannot be decoded (another serializer wrote it) is as good as no session."""
+        if loaded is None:
+            return
+        try:
+            self.data = loaded.data()
+        except Exception:
+            logger.warning("a session could not be decoded, and is taken for none", exc_info=True)
+            return
         self.loaded = loaded
-        if loaded is not None:
-            self.idle = loaded.idle
+        self.idle = loaded.idle
 
     def save(
         self,

@@ -38,15 +38,20 @@ def test_commands(site, server):
     assert "session" not in browser.cookies
 
 
-@pytest.fixture(params=["url", "client", "decoding client", "cluster"])
+@pytest.fixture(params=["url", "cluster"])
 def options(request, server):
     if request.param == "url":
         return {"url": server.url}
-    if request.param == "cluster":
-        cluster = request.getfixturevalue("cluster")
-        return {"client": lambda: redis.asyncio.RedisCluster.from_url(cluster.url)}
-    decode = request.param != "client"
-    return {"client": lambda: redis.asyncio.Redis(port=server.port, decode_responses=decode, protocol=3)}
+    cluster = request.getfixturevalue("cluster")
+    return {"client": lambda: redis.asyncio.RedisCluster.from_url(cluster.url)}
+
+
+def test_protocols(server, client_options):
+    browser = visit(make_site(client=lambda: redis.asyncio.Redis(port=server.port, **client_options)))
+    browser.get("/set/unicode/Zürich")
+    browser.get("/login/alice")
+    assert browser.get("/").json()["unicode"] == "Zürich"
+    assert browser.get("/devices").json()[0]["current"]
 
 
 def test_clients(options):
@@ -217,6 +222,20 @@ def test_another_serializer(site):
     browser = visit(site(codec=BytesCodec(), more={"/put": put_object, "/get": get_object}))
     browser.get("/put")
     assert browser.get("/get").json() is True
+
+
+def test_what_cannot_be_decoded_is_no_session(site, caplog):
+    browser = visit(site())
+    browser.get("/set/a/1")
+
+    def broken(_: bytes) -> Any:
+        raise ModuleNotFoundError("a class that is gone")
+
+    after = visit(site(codec=BytesCodec(loads=broken)), browser.cookies["session"])
+    assert after.get("/").json() == {"a": "1"}, "JSON, which this codec reads, too"
+    visit(site(codec=BytesCodec()), browser.cookies["session"]).get("/set/a/2")
+    assert after.get("/").json() == {}
+    assert "could not be decoded" in caplog.text
 
 
 def test_other_scopes_pass(server):

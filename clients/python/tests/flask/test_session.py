@@ -232,6 +232,17 @@ def test_the_session_is_a_dict_in_all_but_name(site):
         assert session.sid is None
 
 
+def test_what_cannot_be_decoded_is_no_session(site, server, caplog):
+    browser = site().test_client()
+    browser.get("/set/a/1")
+    (key,) = server.keys()
+    server.command("SESSION.SET", key, "JSON", '{"a": {" u": "this is no UUID"}}')
+    assert browser.get("/").json == {}
+    assert "could not be decoded" in caplog.text
+    browser.get("/set/a/2")
+    assert browser.get("/").json == {"a": "2"}
+
+
 def test_no_secret_key_is_needed_and_another_interface_is_told(site):
     app = flask.Flask(__name__)
     interface = SessionInterface("redis://127.0.0.1:1")

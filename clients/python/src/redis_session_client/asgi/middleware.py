@@ -151,8 +151,7 @@ class SessionMiddleware:
         except (RedisError, SessionError) as error:
             # A page that needs no session is served all the same, and handlers of the application can see the error.
             session.error = error
-        if visit.loaded is not None:
-            dict.update(session, visit.loaded.data())
+        dict.update(session, visit.data)
         return session
 
     async def _read(self, store: AsyncStore, visit: Visit) -> None:

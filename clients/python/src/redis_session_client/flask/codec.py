@@ -10,7 +10,6 @@ from flask.json.tag import TaggedJSONSerializer
 
 from ..fields import Codec, Encoded
 
-
 _ATOMS = frozenset((str, int, float, bool, type(None)))  # what no tag is for; most values are such
 
 

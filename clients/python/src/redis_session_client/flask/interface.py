@@ -135,7 +135,7 @@ class SessionInterface(Operations, FlaskSessionInterface):
         visit.found(self.store.load(visit.brought))
         if visit.loaded is None and visit.brought is not None and self.moving_in is not None:
             self.moving_in.take(app, request, visit)
-        return {} if visit.loaded is None else visit.loaded.data()
+        return visit.data
 
     def write(self, app: flask.Flask, session: Session) -> None:
         """Writes what has changed in a session. One command, or none."""
