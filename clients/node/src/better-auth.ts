@@ -53,6 +53,7 @@ export function betterAuthStorage(options: BetterAuthStorageOptions): BetterAuth
 
 class Storage implements BetterAuthStorage {
   readonly core: Sessions
+  /** What better-auth's own storage puts before a key. In a cluster ours are other keys than its. */
   readonly #prefix: string
   readonly #legacy: boolean
   readonly #read = new Map<string, Session>()
@@ -65,60 +66,57 @@ class Storage implements BetterAuthStorage {
 
   async get(key: string): Promise<string | null> {
     if (key.startsWith(LIST)) return this.#list(key)
-    return this.#either(
+    const value = await this.#either(
       key,
       () => this.#getSession(key),
-      () => this.#getPlain(key),
+      () => this.#send('GET', this.core.keyOf(key)),
     )
+    return (value ?? (await this.#legacySend('GET', key))) as string | null
   }
 
   async set(key: string, value: string, ttl?: number): Promise<void> {
     // The list follows from the sessions.
     if (key.startsWith(LIST)) return
     const session = sessionIn(key, value)
-    if (session) return this.#setSession(key, session, ttl)
     const expiry = ttl !== undefined && ttl > 0 ? ['PX', String(Math.round(ttl * 1000))] : []
-    await this.#send('SET', key, value, ...expiry)
+    if (session) await this.#setSession(key, session, ttl)
+    else await this.#send('SET', this.core.keyOf(key), value, ...expiry)
+    await this.#legacySend('DEL', key)
   }
 
   async delete(key: string): Promise<void> {
-    if (key.startsWith(LIST)) {
-      if (this.#legacy) await this.#send('DEL', key)
-      return
-    }
+    await this.#legacySend('DEL', key)
+    if (key.startsWith(LIST)) return
     await this.#either<unknown>(
       key,
       () => this.core.destroy(key),
-      () => this.#send('DEL', key),
+      () => this.#send('DEL', this.core.keyOf(key)),
     )
   }
 
-  getAndDelete(key: string): Promise<string | null> {
-    return this.#either(
+  async getAndDelete(key: string): Promise<string | null> {
+    const value = await this.#either(
       key,
       async () => {
         const value = await this.#getSession(key)
         return (await this.core.destroy(key)) ? value : null
       },
-      () => sendOnce(this.core.connection, ['GETDEL', this.#prefix + key]) as Promise<string | null>,
+      () => sendOnce(this.core.connection, ['GETDEL', this.core.keyOf(key)]),
     )
+    return (value ?? (await this.#legacySend('GETDEL', key))) as string | null
   }
 
   async increment(key: string, ttl: number): Promise<number> {
     if (!Number.isInteger(ttl) || ttl <= 0) throw new TypeError('ttl must be a whole number of seconds above 0')
-    return Number(
-      await this.core.connection.sendOnce(
-        ['EVAL', INCREMENT, '1', this.#prefix + key, String(ttl)],
-        this.#prefix + key,
-      ),
-    )
+    const words = ['EVAL', INCREMENT, '1', this.core.keyOf(key), String(ttl)]
+    return Number(await this.core.connection.sendOnce(words, words[3]))
   }
 
   /**
    * Which of the two a key is can be told by its name, as a rule. Where the name misleads, the server says that the key
    * holds the other.
    */
-  async #either<T>(key: string, session: () => Promise<T>, plain: () => Promise<T>): Promise<T> {
+  async #either<T = Reply>(key: string, session: () => Promise<T>, plain: () => Promise<T>): Promise<T> {
     const [first, second] = TOKEN.test(key) ? [session, plain] : [plain, session]
     try {
       return await first()
@@ -126,10 +124,6 @@ class Storage implements BetterAuthStorage {
       if (error instanceof SessionError && error.code === 'SESSIONTYPE') return second()
       throw error
     }
-  }
-
-  async #getPlain(key: string): Promise<string | null> {
-    return (await this.#send('GET', key)) as string | null
   }
 
   async #getSession(token: string): Promise<string | null> {
@@ -159,7 +153,7 @@ class Storage implements BetterAuthStorage {
     } catch (error) {
       if (!(error instanceof SessionError) || error.code !== 'SESSIONTYPE') throw error
       // Left by better-auth's own storage.
-      await this.#send('DEL', token)
+      await this.#send('DEL', this.core.keyOf(token))
       await this.core.put(token, data, times)
     }
   }
@@ -180,13 +174,21 @@ class Storage implements BetterAuthStorage {
   }
 
   async #oldList(key: string): Promise<{ token: string; expiresAt: number }[]> {
-    const list = JSON.parse((await this.#getPlain(key)) ?? '[]') as { token: string; expiresAt: number }[]
-    const there = await Promise.all(list.map(({ token }) => this.#send('EXISTS', token)))
-    return list.filter((_, i) => there[i] === 1)
+    const text = (await this.#send('GET', this.#prefix + key)) as string | null
+    const list = JSON.parse(text ?? '[]') as { token: string; expiresAt: number }[]
+    const there = await Promise.all(list.map(({ token }) => this.#send('EXISTS', this.#prefix + token)))
+    return list.filter((_, i) => Number(there[i]) === 1)
+  }
+
+  /** Sends a command for the key that better-auth's own storage has given a value, where that is another one than ours. */
+  async #legacySend(name: string, key: string): Promise<Reply> {
+    const old = this.#prefix + key
+    if (!this.#legacy || (old === this.core.keyOf(key) && !key.startsWith(LIST))) return null
+    return this.#send(name, old)
   }
 
   #send(name: string, key: string, ...args: string[]): Promise<Reply> {
-    return sendTo(this.core.connection, [name, this.#prefix + key, ...args])
+    return sendTo(this.core.connection, [name, key, ...args])
   }
 }
 

@@ -124,7 +124,7 @@ class Events implements SessionEvents {
       every: this.#interval,
       places: () => places(this.#connection, client, database),
       event: (name, key) => this.#watched.event(name, key),
-      complete: () => void this.#caughtUp(),
+      complete: () => this.#caughtUp(),
       incomplete: (error) => this.#deaf(error),
     })
     void this.#subscriptions.run()
@@ -191,11 +191,10 @@ class Events implements SessionEvents {
   }
 
   /** From now on we hear what happens, if the servers publish it. What happened before has to be asked for. */
-  async #caughtUp(): Promise<void> {
+  #caughtUp(): void {
     this.#listening = true
-    await this.#lookWhetherPublished()
     this.#watched.checkAll()
-    this.#isReady()
+    void this.#lookWhetherPublished().then(this.#isReady)
   }
 
   #deaf(error: unknown): void {

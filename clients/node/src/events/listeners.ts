@@ -30,7 +30,9 @@ interface Address {
 
 interface NodeRedis {
   options: { database?: number; socket?: { host?: string; port?: number } }
+  isReady: boolean
   duplicate(options: object): NodeRedis
+  sendCommand(args: string[]): Promise<unknown>
   connect(): Promise<unknown>
   subscribe(channels: string[], listener: (message: string, channel: string) => void): Promise<void>
   ping(): Promise<unknown>
@@ -40,7 +42,9 @@ interface NodeRedis {
 
 interface Ioredis {
   options: { db?: number; host?: string }
+  status: string
   duplicate(options: object): Ioredis
+  call(...args: string[]): Promise<unknown>
   connect(): Promise<void>
   subscribe(...channels: string[]): Promise<unknown>
   ping(): Promise<unknown>
@@ -55,9 +59,12 @@ interface Lending {
   _execute?<T>(isReadonly: boolean, use: (client: NodeRedis) => T): Promise<T>
 }
 
+type Known = Address & { id: string; client?: NodeRedis }
+
 interface NodeRedisCluster {
-  masters: (Address & { id: string; client?: NodeRedis })[]
-  replicas: (Address & { id: string; client?: NodeRedis })[]
+  masters: Known[]
+  replicas: Known[]
+  _slots?: { rediscover?(startWith: NodeRedis): Promise<unknown> }
 }
 
 interface IoredisCluster {
@@ -70,10 +77,11 @@ type Node = Address & { id: string }
 /** The primaries of this moment. `database` is the client's own where nothing else is said. */
 export async function places(connection: Connection, client: unknown, database?: number): Promise<Place[]> {
   if (connection.topology === 'cluster') {
-    const primaries = await clusterPrimaries(connection)
-    return connection.library === 'ioredis'
-      ? ioredisNodes(client as IoredisCluster, primaries)
-      : nodeRedisNodes(client as NodeRedisCluster, primaries)
+    if (connection.library === 'node-redis') return nodeRedisNodes(client as NodeRedisCluster)
+    const cluster = client as IoredisCluster
+    // It may be waiting for a first command before it connects.
+    if (cluster.nodes().length === 0) await connection.send(['PING'])
+    return ioredisNodes(cluster)
   }
   if (connection.library === 'ioredis') return [ioredisPlace(client as Ioredis, '', {}, database)]
   const template = await lent(client as NodeRedis & Lending)
@@ -88,36 +96,46 @@ async function lent(client: NodeRedis & Lending): Promise<NodeRedis> {
   return client
 }
 
-/**
- * Asked of the cluster itself, because the libraries look for themselves only after a command of theirs went astray.
- * Each time it is another node that is asked: the last one may be the one that died.
- */
-async function clusterPrimaries(connection: Connection): Promise<Node[]> {
-  const anyKey = String(Math.random())
-  const ranges = (await connection.send(['CLUSTER', 'SLOTS'], anyKey)) as Reply[][]
+const SLOTS = ['CLUSTER', 'SLOTS']
+
+function primariesIn(slots: unknown): Node[] {
   const nodes = new Map<string, Node>()
-  for (const [, , primary] of ranges) {
+  for (const [, , primary] of slots as Reply[][]) {
     const [host, port, id] = primary as [string | null, number, string]
     nodes.set(id, { id, host: host ?? '', port })
   }
   return [...nodes.values()]
 }
 
-function nodeRedisNodes(cluster: NodeRedisCluster, primaries: Node[]): Place[] {
-  const known = [...cluster.masters, ...cluster.replicas]
-  const template = known.find((node) => node.client)?.client
-  if (!template) throw new Error('No node of the cluster is connected')
+/** Another one each time: what one node thinks may be out of date. */
+function any<T>(nodes: T[]): T {
+  const node = nodes[Math.floor(Math.random() * nodes.length)]
+  if (!node) throw new Error('No node of the cluster can be reached')
+  return node
+}
+
+/**
+ * The cluster itself is asked, because the library looks for itself only after a command of its own went astray, and
+ * commands to a node that died wait for it.
+ */
+async function nodeRedisNodes(cluster: NodeRedisCluster): Promise<Place[]> {
+  const clients = [...cluster.masters, ...cluster.replicas].flatMap(({ client }) => client ?? [])
+  const template = any(clients.filter(({ isReady }) => isReady))
+  const primaries = primariesIn(await template.sendCommand(SLOTS))
+  const isNew = ({ id }: Node) => !cluster.masters.some((master) => master.id === id)
+  // It is told, since sessions are asked for by it.
+  if (primaries.some(isNew)) await cluster._slots?.rediscover?.(template)
   return primaries.map(({ id, host, port }) => {
     // The library knows what its option nodeAddressMap makes of an address.
-    const address = known.find((node) => node.id === id) ?? { host, port }
+    const address = cluster.masters.find((node) => node.id === id) ?? { host, port }
     const socket = { host: address.host || template.options.socket?.host, port: address.port }
     return nodeRedisPlace(template, `${socket.host}:${socket.port}`, socket, 0)
   })
 }
 
-function ioredisNodes(cluster: IoredisCluster, primaries: Node[]): Place[] {
-  const [template] = cluster.nodes()
-  if (!template) throw new Error('No node of the cluster is connected')
+async function ioredisNodes(cluster: IoredisCluster): Promise<Place[]> {
+  const template = any(cluster.nodes().filter(({ status }) => status === 'ready' || status === 'wait'))
+  const primaries = primariesIn(await template.call(...SLOTS))
   return primaries.map((node) => {
     const { host, port } = cluster.natMapper(`${node.host || template.options.host}:${node.port}`)
     return ioredisPlace(template, `${host}:${port}`, { host, port }, 0)
