@@ -46,22 +46,24 @@ test-module: build ## runs the tests of the module
 	cargo test --locked
 
 test-python: build ## runs the tests of clients/python, and the suites of the frameworks on it
+	@scripts/need.sh python
 	@scripts/test-python.sh
 
 test-python-upstream: build ## runs the frameworks' suites whole, on every version that is supported
+	@scripts/need.sh python
 	@scripts/test-python.sh upstream
 
 test-node: build ## runs the tests of clients/node
-	@scripts/test-node.sh
+	@scripts/need.sh node && . scripts/paths.sh && scripts/test-node.sh
 
 test-browser: build ## drives both examples with four browsers, and makes the screenshots of the documentation
-	@scripts/test-browser.sh
+	@scripts/need.sh python node browser && . scripts/paths.sh && scripts/test-browser.sh
 
 example-express: build ## starts "my devices" in Express on 127.0.0.1:3000, with a server of its own
-	@scripts/example-express.sh
+	@scripts/need.sh node && . scripts/paths.sh && scripts/example-express.sh
 
 example-django: build ## starts "my devices" in Django on 127.0.0.1:8000, with a server of its own
-	@scripts/example-django.sh
+	@scripts/need.sh python && scripts/example-django.sh
 
 test-servers: build ## runs every test on a server of each other minor version, unpacked in build/servers
 	$(BUILD_CHECKED)
@@ -101,16 +103,16 @@ bench-instructions: setup ## counts the instructions of a call (needs valgrind);
 		SESSION_MODULE=$(CURDIR)/target/symbols/$(MODULE:target/%=%) cargo bench --locked --bench sessions -- instructions
 
 bench-python: build ## measures sites in Python against their present stores, writes docs/benchmarks-python.md
-	@scripts/bench-python.sh
+	@scripts/need.sh python && scripts/bench-python.sh
 
 bench-node: build ## measures a site in Express against connect-redis, writes docs/benchmarks-node.md
-	@scripts/bench-node.sh
+	@scripts/need.sh node && . scripts/paths.sh && scripts/bench-node.sh
 
 dist-python: build ## makes the wheel and the sdist, and tries them
-	@scripts/dist-python.sh
+	@scripts/need.sh python && scripts/dist-python.sh
 
 test-clients: build ## runs the README's examples with redis-py and node-redis (needs pip and npm)
-	@scripts/test-clients.sh $(MODULE)
+	@scripts/need.sh python node && . scripts/paths.sh && scripts/test-clients.sh $(MODULE)
 
 lint: setup ## formatting and clippy, warnings denied
 	cargo fmt --check

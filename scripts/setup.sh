@@ -33,19 +33,10 @@ need REDIS_CLI "${REDIS_CLI:-redis-cli}" redis-cli redis-tools
 [[ " ${missing[*]:-} " != *" redis-server "* ]] || fresh_server=yes
 [ ${#missing[@]} -gt 0 ] || exit 0
 
-if ! command -v apt-get >/dev/null; then
-    echo "Please install these, or what your system calls them, and try again: ${missing[*]}" >&2
-    exit 1
-fi
-root=()
-if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || { echo "Please install as root, and try again: apt-get install ${missing[*]}" >&2; exit 1; }
-    root=(sudo)
-fi
-echo "Installing ${missing[*]}"
-"${root[@]}" apt-get update -qq
-"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+"$(dirname "$0")/install.sh" "${missing[@]}"
 # The package starts a server of its own on port 6379, which nobody asked for.
 if [ -n "$fresh_server" ] && [ -d /run/systemd/system ]; then
+    root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo)
     "${root[@]}" systemctl disable --now redis-server >/dev/null 2>&1 || true
 fi
