@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
+from pyramid.events import ApplicationCreated  # type: ignore[import-untyped]
 from pyramid.exceptions import ConfigurationError  # type: ignore[import-untyped]
 from pyramid.interfaces import ISessionFactory  # type: ignore[import-untyped]
+from pyramid.request import Request  # type: ignore[import-untyped]
+from pyramid.settings import asbool  # type: ignore[import-untyped]
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from ._models import Loaded, Options
@@ -21,7 +24,7 @@ from ._pyramid.devices import count, describe_device, devices, sign_out, sign_ou
 from ._pyramid.habits import Cookie, Habits, stored_id, user_of
 from ._pyramid.moving import OldStore, old_store_at
 from ._pyramid.session import RedisSession
-from ._pyramid.settings import DOTTED, PREFIX, parse_settings
+from ._pyramid.settings import CHECK, DOTTED, PREFIX, parse_settings
 from ._pyramid.values import codec
 from .store import Store
 
@@ -47,7 +50,10 @@ def includeme(config: Any) -> None:
         name = PREFIX + option
         if name in settings:
             settings[name] = config.maybe_dotted(settings[name])
-    config.set_session_factory(session_factory_from_settings(settings))
+    factory = session_factory_from_settings(settings)
+    config.set_session_factory(factory)
+    if asbool(settings.get(CHECK)):
+        config.add_subscriber(lambda event: factory.check(event.app.registry), ApplicationCreated)
 
 
 def session_factory_from_settings(settings: Mapping[str, Any]) -> RedisSessionFactory:
@@ -175,6 +181,12 @@ class RedisSessionFactory:
         if store is None or store.client is not client:
             store = self._store = Store(client, self._options, self._codec)
         return store
+
+    def check(self, registry: Any) -> None:
+        """Asks the server whether it can hold sessions. Raises ModuleMissing, or what redis-py raises, where not."""
+        request = Request.blank("/")
+        request.registry = registry
+        self.store(request).check()
 
     def cookie_id(self, request: Any) -> str | None:
         """The id that a request's cookie holds. None: there is none, or it is not signed with our secret."""

@@ -138,8 +138,9 @@ def test_a_second_click_on_log_in_gets_a_session_of_its_own(site, server):
     assert browser.do(lambda request: request.session.user) == "alice"
 
 
-def test_a_login_survives_the_end_of_the_session_that_it_began_in(site, server):
-    browser = site.browser()
+@pytest.mark.parametrize("rotate", ["true", "false"])
+def test_a_login_survives_the_end_of_the_session_that_it_began_in(server, rotate):
+    browser = Site(server, rotate_on_login=rotate).browser()
     browser.do(lambda request: request.session.update(cart=17))
 
     def login(request):
@@ -188,6 +189,12 @@ def test_the_device_is_noted_in_a_view_that_saves_by_itself_too(site):
         request.session.save()
 
     browser.do(login)
+    assert browser.do(lambda request: devices(request)[0].device["agent"]) == "Firefox"
+
+
+def test_devices_with_another_serializer(server):
+    browser = Site(server, serialize="pickle.dumps", deserialize="pickle.loads").browser()
+    browser.login()
     assert browser.do(lambda request: devices(request)[0].device["agent"]) == "Firefox"
 
 

@@ -59,6 +59,16 @@ def test_who_is_logged_in_stays_so(old, server):
     assert after.read()["cart"] == {"items": [1, 2]}
 
 
+@pytest.mark.parametrize("policy", ["oldest", "reject"])
+def test_a_new_cap_is_for_new_logins(old, server, policy):
+    browsers = [old.browser(), old.browser()]
+    for browser in browsers:
+        browser.login()
+    site = Site(server, migrate_from=True, max_sessions=1, on_limit=policy)
+    after = [go_on(browser, site) for browser in browsers]
+    assert [browser.read() for browser in after] == [{"auth.userid": "alice"}] * 2
+
+
 def test_the_old_session_is_looked_for_once(old, server):
     browser = old.browser()
     browser.login()

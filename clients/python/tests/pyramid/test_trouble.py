@@ -70,6 +70,17 @@ def test_a_server_without_the_module_says_what_to_do(bare_server):
     assert "has not loaded the redis-session module" in browser.response.text
 
 
+def test_a_site_may_learn_that_at_its_start(server, bare_server):
+    Site(server, check_at_start="true")
+    with pytest.raises(ModuleMissing, match="has not loaded the redis-session module"):
+        Site(bare_server, check_at_start="true")
+    Site(bare_server, check_at_start="false")
+    server.stop()
+    with pytest.raises(redis.ConnectionError):
+        Site(server, check_at_start="true")
+    server.start()
+
+
 def test_something_else_under_the_prefix(server):
     browser = Site(server, {WrongType: 500}).browser()
     browser.do(lambda request: request.session.update(a=1))

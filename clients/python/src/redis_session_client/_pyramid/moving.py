@@ -37,7 +37,9 @@ class OldStore:
         if written is not None:
             held = self.deserialize(written)
             data = held["managed_dict"]
-            taken = store.create(stored_id(session_id), data, user=user(data), idle=held["timeout"])
+            # Who was logged in stays so, even where there is a cap now that they are over.
+            uncapped = Store(store.client, replace(store.options, max_sessions=None), store.codec)
+            taken = uncapped.create(stored_id(session_id), data, user=user(data), idle=held["timeout"])
             self.client.delete(session_id)
         if taken is None:
             return store.load(stored_id(session_id))

@@ -9,6 +9,8 @@ from pyramid.exceptions import ConfigurationError  # type: ignore[import-untyped
 from pyramid.settings import asbool  # type: ignore[import-untyped]
 
 PREFIX = "redis.sessions."
+#: The one setting that is the configurator's and not the session factory's.
+CHECK = PREFIX + "check_at_start"
 #: What may be a dotted name in a settings file.
 DOTTED = ("client_callable", "client", "serialize", "deserialize", "id_generator", "user", "device")
 _FLAGS = (
@@ -39,6 +41,7 @@ NAMES = frozenset(
 def parse_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a session factory. Raises ConfigurationError for what is no setting, or cannot be."""
     options = {name.removeprefix(PREFIX): value for name, value in settings.items() if name.startswith(PREFIX)}
+    options.pop("check_at_start", None)
     unknown = sorted(set(options) - NAMES)
     if unknown:
         raise ConfigurationError(f"{PREFIX}{unknown[0]} is no setting; there are {', '.join(sorted(NAMES))}")

@@ -118,24 +118,29 @@ class State(dict[str, Any]):
             # A second click on "log in" brings the id from before the first: the visitor has just shown who they are.
             if login:
                 self._begin_anew(dict(self), user)
-        elif not self._is_different(loaded, user):
             return
-        elif self._rotation or (login and self._habits.rotate_on_login):
-            self._write_rotated(loaded, user, login=login)
+        if not self._is_different(loaded, user):
+            return
+        self._note_device(login=login)
+        if self._rotation or (login and self._habits.rotate_on_login):
+            saved = self._rotate(loaded, user)
         else:
-            self._note_device(login=login)
-            self._keep(
-                self._store.save(
-                    loaded, self, user=user, idle=self._idle, lifetime=self._lifetime, replace=self._replace
-                )
+            saved = self._store.save(
+                loaded, self, user=user, idle=self._idle, lifetime=self._lifetime, replace=self._replace
             )
+        if saved is not None:
+            self._loaded = saved if self._idle is KEEP else replace(saved, idle=self._idle_seconds())
+        elif login:
+            # The session has ended, the login has not: it goes on without what the former session held.
+            self._begin_anew(self._changed_since(loaded), user)
+        else:
+            logger.info("a session has ended meanwhile: what this request has changed in it is dropped")
 
     def _is_different(self, loaded: Loaded, user: str | None) -> bool:
         times = self._idle is not KEEP or self._lifetime is not KEEP
         return self._written or self._has_nested or self._rotation or times or user != loaded.user
 
-    def _write_rotated(self, loaded: Loaded, user: str | None, *, login: bool) -> None:
-        self._note_device(login=login)
+    def _rotate(self, loaded: Loaded, user: str | None) -> Loaded | None:
         following = self._habits.next_id(loaded.id)
         saved = self._store.rotate(
             loaded,
@@ -146,13 +151,9 @@ class State(dict[str, Any]):
             lifetime=self._lifetime,
             replace=self._replace,
         )
-        if saved is None and login:
-            # The session has ended, the login has not: it goes on without what the former session held.
-            self._begin_anew(self._changed_since(loaded), user)
-            return
         if saved is not None:
             self._id, self._cookie_due = following, True
-        self._keep(saved)
+        return saved
 
     def _changed_since(self, loaded: Loaded) -> dict[str, Any]:
         before = loaded.data()
@@ -201,12 +202,6 @@ class State(dict[str, Any]):
                 return
             session_id = self._habits.new_id()
         raise RuntimeError(f"id_generator has made {_TRIES} ids that are taken")
-
-    def _keep(self, saved: Loaded | None) -> None:
-        if saved is None:
-            logger.info("a session has ended meanwhile: what this request has changed in it is dropped")
-        else:
-            self._loaded = saved if self._idle is KEEP else replace(saved, idle=self._idle_seconds())
 
     def _note_device(self, *, login: bool) -> None:
         if login and (device := self._device()) is not None:
