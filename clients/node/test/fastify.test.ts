@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import fastifyCookie from '@fastify/cookie'
+import fastifySession from '@fastify/session'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { RedisSessionStore } from '../src/index.js'
+import { type Client, flavours } from './clients.js'
+import { type Server, startServer } from './server.js'
+
+const SECRET = 'a secret of a test, which has more than thirty-two characters'
+
+// biome-ignore lint/suspicious/noExplicitAny: a session holds whatever the application puts there
+type Session = any
+type Handler = (request: FastifyRequest & { session: Session }, reply: FastifyReply) => unknown
+
+for (const flavour of [flavours[2]!, flavours.at(-1)!]) {
+  describe(`@fastify/session with RedisSessionStore, ${flavour.name}`, () => {
+    let server: Server
+    let opened: Client
+    let store: RedisSessionStore
+    let app: FastifyInstance | undefined
+    const gone: string[] = []
+
+    before(async () => {
+      server = await startServer()
+      opened = await flavour.single(server)
+      store = new RedisSessionStore({ client: opened.client, prefix: 'web:', user: (session) => session.userId })
+      store.on('gone', (id: string) => gone.push(id))
+    })
+    after(async () => {
+      await app?.close()
+      opened.close()
+      await server.close()
+    })
+    beforeEach(async () => {
+      await server.command('FLUSHALL')
+      gone.length = 0
+    })
+
+    async function serve(handler: Handler, options: object = {}) {
+      await app?.close()
+      app = Fastify()
+      await app.register(fastifyCookie)
+      await app.register(fastifySession, { secret: SECRET, cookie: { secure: false }, store, ...options } as never)
+      app.get('*', (request, reply) => handler(request as never, reply))
+      const browser = {
+        cookie: '',
+        async get(url: string) {
+          const { cookie } = browser
+          const reply = await app!.inject({ url, headers: cookie ? { cookie } : {} })
+          const set = reply.cookies.find(({ name }) => name === 'sessionId')
+          if (set) browser.cookie = `sessionId=${encodeURIComponent(set.value)}`
+          return { status: reply.statusCode, text: reply.body, set }
+        },
+        get id() {
+          return decodeURIComponent(browser.cookie).slice('sessionId='.length).split('.')[0]!
+        },
+      }
+      return browser
+    }
+
+    const kept = async (id: string) => JSON.parse(String(await server.command('SESSION.GET', `web:${id}`, 'JSON')))
+
+    test('two requests at the same time keep what each has written', async () => {
+      let waiting: (() => void)[] = []
+      const browser = await serve(async ({ session, url }) => {
+        if (url === '/begin') session.lang = 'en'
+        if (!url.startsWith('/field')) return JSON.stringify(session)
+        await new Promise<void>((resolve) => {
+          waiting.push(resolve)
+          if (waiting.length === 2) for (const go of waiting) go()
+        })
+        waiting = []
+        session[url.slice(1)] = { deep: [url] }
+        if (url === '/field2') delete session.lang
+        return 'ok'
+      })
+      await browser.get('/begin')
+      await Promise.all([browser.get('/field1'), browser.get('/field2')])
+      const { lang, field1, field2 } = await kept(browser.id)
+      assert.deepEqual(
+        { lang, field1, field2 },
+        { lang: undefined, field1: { deep: ['/field1'] }, field2: { deep: ['/field2'] } },
+      )
+    })
+
+    test('a request that reads costs one command, one that writes two', async () => {
+      const browser = await serve(({ session, url }) => {
+        if (url === '/set') session.n = (session.n ?? 0) + 1
+        return JSON.stringify(session)
+      })
+      const count = async () => {
+        const text = String(await server.command('INFO', 'commandstats'))
+        return [...text.matchAll(/cmdstat_session\.\w+:calls=(\d+)/g)].reduce(
+          (sum, [, calls]) => sum + Number(calls),
+          0,
+        )
+      }
+      await browser.get('/set')
+      const start = await count()
+      const { text } = await browser.get('/')
+      assert.equal(JSON.parse(text).n, 1)
+      assert.equal((await count()) - start, 1)
+      await browser.get('/set')
+      assert.equal((await count()) - start, 3)
+    })
+
+    test('reading keeps a session alive, and without it the session ends', async () => {
+      const browser = await serve(
+        ({ session, url }) => {
+          if (url === '/set') session.n = 1
+          return String(session.n)
+        },
+        { cookie: { secure: false, maxAge: 1000 } },
+      )
+      await browser.get('/set')
+      const { id } = browser
+      for (let i = 0; i < 3; i++) {
+        await sleep(500)
+        assert.equal((await browser.get('/')).text, '1')
+        assert.equal(browser.id, id)
+      }
+      await sleep(1100)
+      assert.equal((await browser.get('/')).text, 'undefined')
+    })
+
+    test('"remember me" by the age of the cookie reaches the server', async () => {
+      const browser = await serve(({ session, url }) => {
+        if (url === '/set') session.n = 1
+        if (url === '/remember') session.options({ maxAge: 30 * 86_400_000 })
+        return String(session.n)
+      })
+      await browser.get('/set')
+      const { set } = await browser.get('/remember')
+      assert.ok(Number(set?.expires) > Date.now() + 29 * 86_400_000, String(set?.expires))
+      const ttl = Number(await server.command('TTL', `web:${browser.id}`))
+      assert.ok(ttl > 30 * 86_400 - 10, `${ttl}`)
+      // And it stays.
+      await browser.get('/')
+      assert.ok(Number(await server.command('TTL', `web:${browser.id}`)) > 30 * 86_400 - 10)
+    })
+
+    test('destroys, regenerates with some fields, and reloads', async () => {
+      const browser = await serve(async ({ session, url }, reply) => {
+        if (url === '/set') Object.assign(session, { a: 1, b: 2 })
+        if (url === '/regenerate') await session.regenerate(['a'])
+        if (url === '/destroy') await session.destroy()
+        if (url === '/reload') {
+          session.a = 'not saved'
+          await session.reload()
+        }
+        return reply.send('ok')
+      })
+      await browser.get('/set')
+      const first = browser.id
+      await browser.get('/reload')
+      assert.equal((await kept(first)).a, 1)
+      await browser.get('/regenerate')
+      assert.notEqual(browser.id, first)
+      assert.equal(await server.command('EXISTS', `web:${first}`), 0)
+      const { a, b } = await kept(browser.id)
+      assert.deepEqual({ a, b }, { a: 1, b: undefined })
+      await browser.get('/destroy')
+      assert.equal(await server.command('EXISTS', `web:${browser.id}`), 0)
+    })
+
+    test('does not bring back a session that was signed out while the request ran', async () => {
+      const browser = await serve(async ({ session, url }) => {
+        if (url === '/slow') await store.signOutAll('alice')
+        session.userId = 'alice'
+        session.n = (session.n ?? 0) + 1
+        return 'ok'
+      })
+      await browser.get('/login')
+      const { id } = browser
+      assert.equal((await store.sessions('alice', id)).length, 1)
+      assert.equal((await browser.get('/slow')).status, 200)
+      assert.equal(await server.command('EXISTS', `web:${id}`), 0)
+      assert.deepEqual(gone, [id])
+    })
+
+    test('a server that is away is an error of that request alone', async () => {
+      const browser = await serve(({ session }) => {
+        session.n = 1
+        return 'ok'
+      })
+      await browser.get('/')
+      await server.command('DEL', `web:${browser.id}`)
+      await server.command('SET', `web:${browser.id}`, 'of another program')
+      assert.equal((await browser.get('/')).status, 500)
+      await server.command('DEL', `web:${browser.id}`)
+      assert.equal((await browser.get('/')).status, 200)
+    })
+  })
+}
