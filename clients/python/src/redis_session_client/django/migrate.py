@@ -20,7 +20,7 @@ def adopt(asked: Connections, key: str, policy: Policy) -> Loaded | None:
     """
     old = _session(asked, key)
     data = old.load()
-    if old.session_key is None:
+    if not data:  # not every engine gives up the id of a session that it does not have
         # Another request may have adopted it between our two looks.
         return asked.run(asked.operations.load(key))
     loaded = begin(asked, key, data, policy)

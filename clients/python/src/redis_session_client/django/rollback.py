@@ -27,12 +27,13 @@ class _TakesBack:
         this: Any = self
         key = this.session_key
         data: dict[str, Any] = old.load()
-        if this.session_key is not None or key is None:
+        if data or key is None:
             return data
         asked = connections()
         loaded = asked.run(asked.operations.load(key))
         if loaded is None or loaded.frozen:
-            return data
+            this._session_key = None
+            return {}
         this._session_key = key
         self._session_cache = loaded.data()
         try:

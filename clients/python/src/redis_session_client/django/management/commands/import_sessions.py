@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections import Counter
-from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -62,19 +61,23 @@ class Command(BaseCommand):
     def _import(self, asked: Connections, found: Found, engine: str, *, dry_run: bool, ends: bool) -> str:
         if not acceptable(found.key):
             return "skipped"
+        there = asked.run(asked.operations.exists(found.key))
         if dry_run:
-            return "there" if asked.run(asked.operations.exists(found.key)) else "imported"
-        options = asked.configuration.options
-        policy = Policy(settings.SESSION_COOKIE_AGE if options.idle is None else options.idle, options.lifetime)
-        begun = migrate.begin(asked, found.key, found.data, policy)
-        if begun is not None and found.expires is not None:
-            self._end_as_before(asked, found.key, found.expires)
+            return "there" if there else "imported"
+        if not there:
+            there = not self._begin(asked, found)
         if ends:
             import_module(engine).SessionStore(found.key).delete(found.key)
-        return "there" if begun is None else "imported"
+        return "there" if there else "imported"
 
     @staticmethod
-    def _end_as_before(asked: Connections, key: str, expires: datetime) -> None:
-        """Until it is used again, the session ends when it would have ended in the old engine."""
-        stored = asked.operations.keys.key(key)
-        asked.server.client.pexpireat(stored, round(expires.timestamp() * 1000))
+    def _begin(asked: Connections, found: Found) -> bool:
+        options = asked.configuration.options
+        policy = Policy(settings.SESSION_COOKIE_AGE if options.idle is None else options.idle, options.lifetime)
+        if migrate.begin(asked, found.key, found.data, policy) is None:
+            return False
+        if found.expires is not None:
+            # Until it is used again, it ends when it would have ended in the old engine.
+            key = asked.operations.keys.key(found.key)
+            asked.server.client.pexpireat(key, round(found.expires.timestamp() * 1000))
+        return True
