@@ -3,11 +3,8 @@
 
 mod common;
 
-use common::{wait_until, workload, Server};
+use common::{clock, wait_until, workload, Server};
 use redis::Value;
-use std::path::Path;
-use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -22,7 +19,7 @@ struct Skewed {
 impl Skewed {
     /// One whose clock is so many seconds ahead; nothing, and a word about it, where no clock can be changed.
     fn by(seconds: i64) -> Option<Self> {
-        let library = match library() {
+        let library = match clock::library() {
             Ok(library) => library,
             Err(why) => {
                 println!("not run: {why}");
@@ -52,34 +49,6 @@ impl Skewed {
             let right = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
             (self.server.now() - right - seconds * 1000).abs() < 5000
         });
-    }
-}
-
-/// What changes the clock of a server that it is preloaded into.
-fn library() -> Result<&'static Path, &'static str> {
-    static BUILT: OnceLock<Result<TempDir, String>> = OnceLock::new();
-    static PATH: OnceLock<std::path::PathBuf> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        if !cfg!(target_os = "linux") {
-            return Err("clocks are changed on Linux only".into());
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clock/skew.c");
-        let compiler = Command::new("cc")
-            .args(["-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
-            .args([&dir.path().join("skew.so"), &source])
-            .output();
-        match compiler {
-            Err(error) => Err(format!("cc: {error}")),
-            Ok(output) => {
-                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-                Ok(dir)
-            }
-        }
-    });
-    match built {
-        Ok(dir) => Ok(PATH.get_or_init(|| dir.path().join("skew.so"))),
-        Err(why) => Err(why),
     }
 }
 

@@ -12,6 +12,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod clock;
 pub mod cluster;
 pub mod subscriber;
 pub mod traffic;
@@ -104,10 +105,23 @@ impl Server {
         Self::try_start_in(&[], conf, options)
     }
 
+    /// Starts a server with the module and options on the files of this folder, or says what is in its log.
+    pub fn try_start_on(dir: TempDir, options: &[&str]) -> Result<Self, String> {
+        Self::try_start_at(dir, &[], None, options)
+    }
+
     fn try_start_in(env: &[(&str, &str)], conf: Option<&[&str]>, options: &[&str]) -> Result<Self, String> {
+        Self::try_start_at(tempfile::tempdir().unwrap(), env, conf, options)
+    }
+
+    fn try_start_at(
+        dir: TempDir,
+        env: &[(&str, &str)],
+        conf: Option<&[&str]>,
+        options: &[&str],
+    ) -> Result<Self, String> {
         let env: Vec<_> = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let options: Vec<String> = options.iter().map(|o| o.to_string()).collect();
-        let dir = tempfile::tempdir().unwrap();
         if let Some(lines) = conf {
             std::fs::write(dir.path().join(CONF), lines.join("\n") + "\n").unwrap();
         }
