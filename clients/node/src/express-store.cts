@@ -5,22 +5,27 @@
 // This file is CommonJS in both builds: only there can a package be asked for that may be missing.
 import events = require('node:events')
 
-interface StoreClass {
-  new (): events.EventEmitter & {
-    // biome-ignore lint/suspicious/noExplicitAny: the types of express-session need not be installed
-    createSession?(request: any, session: any): any
-  }
+// The types of express-session need not be installed.
+interface Store extends events.EventEmitter {
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  regenerate(request: any, callback: (error?: any) => any): void
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  load(sid: string, callback: (error: any, session?: any) => any): void
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  createSession?(request: any, session: any): any
 }
+
+type StoreClass = new () => Store
 
 function find(): StoreClass {
   try {
     return require('express-session').Store
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error
-    return events.EventEmitter as StoreClass
+    return events.EventEmitter as unknown as StoreClass
   }
 }
 
-const Store = find()
+const StoreOrEmitter = find()
 
-export = Store
+export = StoreOrEmitter

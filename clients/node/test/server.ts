@@ -181,7 +181,7 @@ export interface Sentinel {
   sentinel: { host: string; port: number }
   primary: Server
   replica: Server
-  /** Makes the replica the primary. */
+  /** Makes the replica the primary, and ends the former one. */
   failover(): Promise<void>
   close(): Promise<void>
 }
@@ -222,7 +222,10 @@ export async function startSentinel({ via = async (port: number) => port } = {})
         () => commandOn(port, 'SENTINEL', 'FAILOVER', 'sessions').catch(() => false),
         'the sentinel begins a failover',
       )
-      await until(async () => String(await replica.command('INFO', 'replication')).includes('role:master'))
+      const info = () => replica.command('INFO', 'replication').catch(() => '')
+      await until(async () => String(await info()).includes('role:master'), 'the replica is the primary')
+      // It would take writes, and lose them, until the sentinel looks at it again, in ten seconds.
+      await primary.stop()
     },
     async close() {
       await end(child)

@@ -1,0 +1,130 @@
+/** Moving in from connect-redis, and back. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { RedisStore } from 'connect-redis'
+import { RedisSessionStore } from '../src/index.js'
+import { type Client, flavours } from './clients.js'
+import { type Server, startServer, until } from './server.js'
+
+let server: Server
+let opened: Client
+before(async () => {
+  server = await startServer()
+  opened = await flavours[2]!.single(server)
+})
+after(async () => {
+  opened.close()
+  await server.close()
+})
+
+let stores = 0
+
+function both(options = {}) {
+  const prefix = `old${++stores}:`
+  const old = new RedisStore({ client: opened.client, prefix })
+  const store = new RedisSessionStore({
+    client: opened.client,
+    prefix: `new${stores}:`,
+    legacy: { prefix },
+    user: (session) => session.user,
+    ...options,
+  })
+  return { old, store, prefix }
+}
+
+const age = 60_000
+const session = (data: object) => ({
+  cookie: { originalMaxAge: age, expires: new Date(Date.now() + age), httpOnly: true, path: '/' },
+  ...data,
+})
+
+test('a session of connect-redis is taken over once, with its user and its age', async () => {
+  const { old, store, prefix } = both()
+  await old.set('sid', session({ user: 'alice', cart: [1] }))
+  const taken = await store.get('sid')
+  assert.deepEqual([taken.user, taken.cart, taken.cookie.originalMaxAge], ['alice', [1], age])
+  assert.equal(await server.command('EXISTS', `${prefix}sid`), 0)
+  assert.equal((await store.sessions('alice', 'sid'))[0]!.current, true)
+  assert.equal((await store.core.load('sid'))!.idle, age)
+  taken.cart.push(2)
+  await store.set('sid', taken)
+  assert.deepEqual((await store.get('sid')).cart, [1, 2])
+  assert.equal(await store.get('other'), null)
+})
+
+test('of many requests at the same time each gets the session', async () => {
+  const { old, store } = both()
+  await old.set('sid', session({ user: 'bob', n: 1 }))
+  const got = await Promise.all(Array.from({ length: 20 }, () => store.get('sid')))
+  assert.ok(got.every((session) => session.n === 1))
+  assert.equal((await store.sessions('bob')).length, 1)
+})
+
+test('a session that was signed out does not come back from the old store', async () => {
+  const { old, store } = both()
+  await old.set('sid', session({ user: 'carol' }))
+  await store.destroy('sid')
+  assert.equal(await store.get('sid'), null)
+
+  // A request that had read the old session when another one took it over, and was overtaken by a sign-out.
+  await old.set('sid', session({ user: 'carol' }))
+  const { client } = opened
+  const slow = new Proxy(client, {
+    get(target, name) {
+      if (name !== 'sendCommand') return Reflect.get(target, name)
+      return async (words: string[], options: object) => {
+        const reply = await target.sendCommand(words, options)
+        if (words[0] === 'GET') {
+          await store.get('sid')
+          await store.signOutAll('carol')
+        }
+        return reply
+      }
+    },
+  })
+  const late = new RedisSessionStore({ client: slow, prefix: store.prefix, legacy: { prefix: old.prefix } })
+  assert.equal(await late.get('sid'), null)
+  assert.equal(await store.get('sid'), null)
+})
+
+test('a cookie that has expired, nonsense, and another server', async () => {
+  const { old, store, prefix } = both()
+  await server.command(
+    'SET',
+    `${prefix}past`,
+    JSON.stringify(session({ cookie: { originalMaxAge: null, expires: new Date(1) } })),
+  )
+  assert.equal(await store.get('past'), null)
+  await server.command('SET', `${prefix}text`, '"no session"')
+  assert.equal(await store.get('text'), null)
+  await old.set('sid', session({ n: 1 }))
+  const other = await startServer()
+  const client = await flavours[6]!.single(other)
+  const moved = new RedisSessionStore({ client: client.client, legacy: { prefix, client: opened.client } })
+  assert.equal((await moved.get('sid')).n, 1)
+  assert.equal(await server.command('EXISTS', `${prefix}sid`), 0)
+  client.close()
+  await other.close()
+})
+
+test('the old prefix cannot be the new one', () => {
+  const { client } = opened
+  assert.throws(() => new RedisSessionStore({ client, legacy: true }), /prefix "sess:": give the new store another/)
+  assert.ok(new RedisSessionStore({ client, prefix: 'session:', legacy: true }))
+})
+
+test('and back: connect-redis goes on with what the store gives', async () => {
+  const { old, store } = both()
+  const dated = { originalMaxAge: age, expires: new Date(Date.now() + age).toISOString() }
+  await store.set('sid', session({ user: 'dave', cart: [1] }))
+  await store.set('dated', { cookie: dated, n: 1 })
+  for (const session of await store.all()) {
+    const { id, ...data } = session
+    await old.set(id, data)
+  }
+  await store.clear()
+  const back = (await old.get('sid')) as Record<string, unknown>
+  assert.deepEqual([back.user, back.cart], ['dave', [1]])
+  await until(async () => Number(await server.command('PTTL', `${old.prefix}sid`)) > age - 5000)
+  assert.deepEqual((await old.ids()).sort(), ['dated', 'sid'])
+})

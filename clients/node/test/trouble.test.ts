@@ -1,0 +1,145 @@
+/** Servers that lack what is needed, go away, or come back as others. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { Sessions } from '../src/core.js'
+import { RedisSessionStore } from '../src/index.js'
+import { flavours } from './clients.js'
+import { type Cluster, type Server, startCluster, startSentinel, startServer, until } from './server.js'
+
+let server: Server
+let plain: Server
+let cluster: Cluster
+before(async () => {
+  ;[server, plain, cluster] = await Promise.all([
+    startServer(),
+    startServer({ module: false }),
+    startCluster({ replicas: true }),
+  ])
+})
+after(() => Promise.all([server.close(), plain.close(), cluster.close()]))
+
+describe('ready', () => {
+  for (const flavour of flavours) {
+    test(`${flavour.name}: the module is missing`, async () => {
+      const { client, close } = await flavour.single(plain)
+      const missing = { name: 'SessionError', code: 'SESSIONSERVER', message: /does not have the module.*loadmodule/ }
+      await assert.rejects(new RedisSessionStore({ client }).ready(), missing)
+      await assert.rejects(new RedisSessionStore({ client }).get('a'), missing)
+      close()
+    })
+  }
+
+  test('the server is too old', async () => {
+    // No server of these versions is at hand, and the module would not load into one: a client that answers as they do.
+    const answering = (info: string) => ({
+      sendCommand: async ([name]: string[]) => {
+        if (name === 'INFO') return info
+        throw new Error("ERR unknown command 'SESSION.COUNT', with args beginning with: 'ready'")
+      },
+    })
+    for (const [info, message] of [
+      ['# Server\r\nredis_version:6.2.14\r\n', /is Redis 6\.2\.14: .* needs Redis 7\.0 or Valkey 8\.0/],
+      ['# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:7.2.5\r\n', /is Valkey 7\.2\.5/],
+      ['# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\n', /loadmodule/],
+    ] as const) {
+      const store = new RedisSessionStore({ client: answering(info) })
+      await assert.rejects(store.ready(), { code: 'SESSIONSERVER', message })
+    }
+  })
+
+  test('a user who may not ask for the version is told of the module', async () => {
+    await plain.command('ACL', 'SETUSER', 'narrow', 'on', 'nopass', '~*', '+@all', '-info')
+    const { client, close } = await flavours[2]!.single({ ...plain, url: `redis://narrow:x@127.0.0.1:${plain.port}` })
+    await assert.rejects(new Sessions({ client }).ready(), { code: 'SESSIONSERVER', message: /loadmodule/ })
+    close()
+  })
+})
+
+describe('a server that goes away and comes back costs errors for that time', () => {
+  for (const flavour of flavours) {
+    test(flavour.name, async () => {
+      const { client, close } = await flavour.single(server)
+      const store = new RedisSessionStore({ client })
+      try {
+        await store.set('a', { cookie: {}, n: 1 })
+        await server.stop()
+        // Some libraries let a command wait for the server, others reject it.
+        const during = store.get('a').then(
+          (session) => session,
+          (error: Error) => error,
+        )
+        await server.start()
+        await until(() =>
+          store.set('b', { cookie: {}, n: 2 }).then(
+            () => true,
+            () => false,
+          ),
+        )
+        assert.equal((await store.get('b')).n, 2)
+        const outcome = await during
+        assert.ok(outcome === null || outcome instanceof Error)
+      } finally {
+        close()
+      }
+    })
+  }
+})
+
+describe('a failover behind Sentinel', () => {
+  for (const flavour of [flavours[1]!, flavours[3]!, flavours[4]!, flavours[6]!]) {
+    test(flavour.name, async () => {
+      const sentinel = await startSentinel()
+      const { client, close } = await flavour.sentinel(sentinel)
+      const store = new Sessions({ client })
+      try {
+        const { id } = await store.create({ a: 1 }, { user: 'alice' })
+        await until(async () => (await sentinel.replica.command('EXISTS', store.keyOf(id))) === 1)
+        await sentinel.failover()
+        const session = await until(() => store.load(id).catch(() => undefined))
+        session.data.a = 2
+        assert.equal(await until(() => store.save(session).catch(() => undefined)), true)
+        assert.equal((await store.sessions('alice')).length, 1)
+        assert.equal(await sentinel.replica.command('SESSION.GET', store.keyOf(id), 'JSON'), '{"a":2}')
+      } finally {
+        close()
+        await sentinel.close()
+      }
+    })
+  }
+})
+
+test('a primary of a cluster becomes a replica, and everybody is still signed out everywhere', async (t) => {
+  for (const flavour of [flavours[1]!, flavours[3]!, flavours[4]!, flavours[6]!]) {
+    await t.test(flavour.name, async () => {
+      const { client, close } = await flavour.cluster(cluster)
+      const store = new Sessions({ client })
+      try {
+        for (let i = 0; i < 12; i++) await store.create({}, { user: 'bob' })
+        const replicas = await roles(cluster, 'slave')
+        const replica = replicas[0]!
+        await until(() => replica.command('CLUSTER', 'FAILOVER').catch(() => false))
+        await until(async () => String(await replica.command('INFO', 'replication')).includes('role:master'))
+        await until(async () => (await roles(cluster, 'master')).length === 3)
+        assert.equal(
+          await until(() =>
+            store.count('bob').then(
+              (n) => n === 12 && n,
+              () => false,
+            ),
+          ),
+          12,
+        )
+        assert.equal((await store.sessions('bob')).length, 12)
+        assert.equal(await store.signOutAll('bob'), 12)
+        assert.equal(await store.count('bob'), 0)
+      } finally {
+        close()
+      }
+    })
+  }
+})
+
+async function roles({ nodes }: Cluster, role: string): Promise<Server[]> {
+  const infos = await Promise.all(nodes.map((node) => node.command('INFO', 'replication')))
+  return nodes.filter((_, i) => String(infos[i]).includes(`role:${role}`))
+}
