@@ -229,6 +229,33 @@ def test_a_session_of_a_user_ends_at_once_by_invalidate(site, server):
     assert browser.read() == {"_f_": ["Good bye"]}
 
 
+def test_a_logout_of_a_site_that_does_not_tell_its_users_is_one_at_once(site, server):
+    browser = site.browser()
+    browser.do(lambda request: request.session.update(member=7))
+    stolen = site.browser()
+    stolen.cookie = browser.cookie
+
+    def logout(request):
+        request.session.invalidate()
+        request.session.flash("Good bye")
+
+    browser.do(logout)
+    assert stolen.read() == {}
+
+
+def test_what_was_invalidated_ends_whatever_becomes_of_the_request(site, server):
+    browser = site.browser()
+    browser.do(lambda request: request.session.update(member=7))
+
+    def logout(request):
+        request.session.invalidate()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        browser.do(logout)
+    assert server.keys() == []
+
+
 def test_a_session_that_was_not_touched_has_a_cookie_too(site, server):
     browser = site.browser()
     browser.do(lambda request: request.session.new)

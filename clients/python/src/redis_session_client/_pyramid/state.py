@@ -86,8 +86,11 @@ class State(dict[str, Any]):
     def invalidate(self) -> None:
         """Ends the session. What is set from now on begins another one, under another id."""
         loaded, self._loaded = self._loaded, None
-        if loaded is not None and self._may_be_followed(loaded):
+        request = None if self._request is None else self._request()
+        if loaded is not None and request is not None and self._may_be_followed(loaded):
             self._left = loaded
+            # Runs whatever becomes of the request.
+            request.add_finished_callback(self._end_left)
         elif loaded is not None:
             self._store.delete(loaded.id)
         self._id = None
@@ -96,8 +99,9 @@ class State(dict[str, Any]):
         self._look_for_nested()
 
     def _may_be_followed(self, loaded: Loaded) -> bool:
-        # invalidate() and then remember() is how many sites log in. What a user had ends at once, what a visitor had
-        # stays readable for the grace: a request under way would begin a session, and its cookie undo the login.
+        # invalidate() and then remember() is how many sites log in. What a user had ends at once. What a visitor had
+        # stays readable for the grace if it is a login: a request under way would begin a session, and its cookie undo
+        # the login.
         return loaded.user is None and not loaded.frozen and self._store.options.rotation_grace > 0
 
     # --- what goes to the server ---
@@ -107,9 +111,8 @@ class State(dict[str, Any]):
             self._write_known(self._loaded)
         elif self._id is not None:
             self._write_new()
-        elif self._left is not None:
-            self._store.delete(self._left.id)
-            self._left = None
+        else:
+            self._end_left()
 
     def _write_known(self, loaded: Loaded) -> None:
         user = self.user
@@ -171,9 +174,15 @@ class State(dict[str, Any]):
     def _write_new(self) -> None:
         user = self.user
         self._note_device(login=user is not None)
-        if self._left is not None and self._follow(self._left, user):
+        if self._left is not None and user is not None and self._follow(self._left, user):
             return
+        self._end_left()
         self._create(self._begun(), self, user)
+
+    def _end_left(self, _: Any = None) -> None:
+        if self._left is not None:
+            self._store.delete(self._left.id)
+            self._left = None
 
     def _follow(self, left: Loaded, user: str | None) -> bool:
         """Begins the session by a rotation of the one that was invalidated, whose data stays behind."""
