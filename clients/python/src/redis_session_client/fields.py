@@ -71,16 +71,21 @@ class Codec:
     def difference(self, parts: tuple[Encoded, ...], data: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
         """What was set, and the names of what was removed, since the session was read (and written) in parts."""
         before = self.decode(parts)
-        now = {_name(key): value for key, value in data.items()}
-        changed = {
-            name: value for name, value in now.items() if name not in before or not self.same(before[name], value)
-        }
-        return changed, [name for name in before if name not in now]
+        changed: dict[str, Any] = {}
+        for key, value in data.items():
+            name = key if type(key) is str else _name(key)
+            if name not in before:
+                changed[name] = value
+                continue
+            was = before.pop(name)
+            # By type and value: 1, 1.0 and True are three values.
+            is_atom = type(value) in _ATOMS and type(was) is type(value)
+            if was != value if is_atom else not self.same(was, value):
+                changed[name] = value
+        return changed, list(before)
 
     def same(self, before: Any, now: Any) -> bool:
-        """Compares by type and value: 1, 1.0 and True are three values."""
-        if type(before) is type(now) and type(now) in _ATOMS:
-            return bool(before == now)
+        """Compares two values that are not both of one of JSON's plain types."""
         return self._text(before) == self._text(now)
 
     def encode(self, changed: Mapping[str, Any], gone: list[str], *, careful: bool = False) -> Encoded:
