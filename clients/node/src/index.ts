@@ -167,7 +167,7 @@ export class RedisSessionStore<S extends object = Data> extends Store {
     return this.core.ready()
   }
 
-  /** @internal express-session makes its session object with this, of what `get` has given. */
+  /** For express-session, which makes its session object with this, of what `get` has given. */
   override createSession(request: Data, session: Data): Data {
     if (!super.createSession) throw new Error('express-session is not installed')
     const created = super.createSession(request, session)
