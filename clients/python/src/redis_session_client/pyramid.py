@@ -179,7 +179,7 @@ class RedisSessionFactory:
         client = self._find_client(request)
         store = self._store
         if store is None or store.client is not client:
-            store = self._store = Store(client, self._options, self._codec)
+            store = self._store = Store(client, self._options, self._codec, details=False)
         return store
 
     def check(self, registry: Any) -> None:

@@ -84,6 +84,22 @@ def test_a_login_gives_the_session_another_id(site):
     assert "auth.userid" not in fixed.read()
 
 
+def test_a_login_begins_the_session_anew(site, server):
+    browser = site.browser()
+    browser.do(lambda request: request.session.update(cart=17))
+    began = browser.do(lambda request: request.session.created)
+    wait_for(lambda: int(server.command("TIME")[0]) > began)
+
+    def login(request):
+        before = request.session.created
+        request.session["auth.userid"] = "alice"
+        request.session.save()
+        return before, request.session.created
+
+    before, after = browser.do(login)
+    assert before == began < after == browser.do(lambda request: request.session.created)
+
+
 def test_that_can_be_turned_off(server):
     browser = Site(server, rotate_on_login="false").browser()
     before = browser.do(lambda request: request.session.update(cart=17) or session_id(request))

@@ -39,6 +39,14 @@ def test_so_is_reading_of_who_is_logged_in(site, server):
     assert calls == {"session.getex": 1}
 
 
+def test_what_is_seldom_asked_for_is_not_read_with_each_request(site, server):
+    browser = site.browser()
+    browser.do(lambda request: request.session.update(a=1))
+    with server.counting() as calls:
+        browser.do(lambda request: (request.session.created, request.session.timeout, request.session.created))
+    assert calls == {"session.getex": 2}
+
+
 def test_writing_is_two_commands(site, server):
     browser = site.browser()
     browser.do(lambda request: request.session.update(a=1))

@@ -168,6 +168,22 @@ def test_timeout_of_one_session(site, server):
     assert server.command("TTL", server.keys()[0]) == -1
 
 
+def test_the_timeout_of_a_session_is_not_that_of_the_next(site):
+    def view(request):
+        session = request.session
+        session.adjust_timeout_for_session(60)
+        session.save()
+        session.invalidate()
+        session["b"] = 2
+        session.save()
+        return session.timeout
+
+    browser = site.browser()
+    browser.do(lambda request: request.session.update(a=1))
+    assert browser.do(view) == 1200
+    assert browser.do(lambda request: request.session.timeout) == 1200
+
+
 @pytest.mark.parametrize("seconds", [0, -1])
 def test_a_timeout_that_is_over_ends_the_session(site, server, seconds):
     browser = site.browser()

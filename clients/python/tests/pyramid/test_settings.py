@@ -90,6 +90,12 @@ def test_without_a_timeout_the_server_s_default_holds(server):
     browser.do(lambda request: request.session.update(a=1))
     assert browser.do(lambda request: request.session.timeout) == 777
 
+    def of_a_new_one(request):
+        request.session.save()
+        return request.session.timeout
+
+    assert Site(server, timeout="").browser().do(of_a_new_one) == 777
+
 
 def test_host_and_port(server):
     browser = Site(None, host="127.0.0.1", port=str(server.port), db="1").browser()

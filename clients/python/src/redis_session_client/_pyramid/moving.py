@@ -16,6 +16,7 @@ from pyramid.exceptions import ConfigurationError  # type: ignore[import-untyped
 from .._models import Loaded
 from ..store import Store
 from .habits import stored_id
+from .state import with_details
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,11 @@ class OldStore:
             uncapped = Store(store.client, replace(store.options, max_sessions=None), store.codec)
             taken = uncapped.create(stored_id(session_id), data, user=user(data), idle=held["timeout"])
             self.client.delete(session_id)
-        if taken is None:
-            return store.load(stored_id(session_id))
-        return replace(taken, idle=held["timeout"])
+        return taken or store.load(stored_id(session_id))
 
     def give_back(self, store: Store, session_id: str) -> None:
         """Moves a session out of the store, where the old one lacks it."""
-        loaded = store.load(stored_id(session_id))
+        loaded = with_details(store).load(stored_id(session_id))
         if loaded is None or loaded.frozen:
             return
         timeout = None if loaded.idle is None else math.ceil(loaded.idle)

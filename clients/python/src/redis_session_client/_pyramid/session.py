@@ -40,14 +40,16 @@ class RedisSession(State):
 
     @property
     def created(self) -> int:
-        """When the session began, in Unix seconds. A login begins it anew."""
+        """When the session began, in Unix seconds. A login begins it anew. It takes a command of its own."""
         self._begun()
-        created = None if self._loaded is None else self._loaded.created
-        return int(self._began if created is None else created.timestamp())
+        return int(self._created_at())
 
     @property
     def timeout(self) -> float | None:
-        """The idle timeout in seconds. None: none, or (before a new session is written) the server's default."""
+        """The idle timeout in seconds. None: none, or (before a new session is written) the server's default.
+
+        It takes a command of its own, unless this request has set it.
+        """
         self._begun()
         idle = self._idle_seconds()
         return int(idle) if idle is not None and idle == idle // 1 else idle
@@ -74,11 +76,11 @@ class RedisSession(State):
         """
         self._begun()
         self.save()
-        loaded = None if self._loaded is None else self.store.load(self._loaded.id)
-        if loaded is None:
+        self._details = None
+        details = self._detailed()
+        if details is None:
             raise KeyError("the session has ended")
-        self._loaded = loaded
-        return {"managed_dict": loaded.data(), "created": self.created, "timeout": self.timeout}
+        return {"managed_dict": details.data(), "created": self.created, "timeout": self.timeout}
 
     def adjust_timeout_for_session(self, timeout_seconds: Seconds | None) -> None:
         """Changes the idle timeout of this session, for as long as it lives. 0 or less ends it, None means none."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 import weakref
-from dataclasses import replace
 from typing import Any
 
 from .._arguments import KEEP, Timeout, seconds
@@ -41,6 +40,9 @@ class State(dict[str, Any]):
         self._new = self._cookie_due = loaded is None
         self._came_with_cookie = loaded is not None
         self._began = time.time()
+        #: The idle timeout, where this request has set it. KEEP: it has not.
+        self._idle_set: Timeout = KEEP
+        self._details: Loaded | None = None
         #: A session without a user that was invalidated: with the response it ends, or is followed by the next one.
         self._left: Loaded | None = None
         self._forget_pending()
@@ -93,7 +95,8 @@ class State(dict[str, Any]):
             request.add_finished_callback(self._end_left)
         elif loaded is not None:
             self._store.delete(loaded.id)
-        self._id = None
+        self._id = self._details = None
+        self._idle_set = KEEP
         dict.clear(self)
         self._forget_pending()
         self._look_for_nested()
@@ -132,7 +135,8 @@ class State(dict[str, Any]):
                 loaded, self, user=user, idle=self._idle, lifetime=self._lifetime, replace=self._replace
             )
         if saved is not None:
-            self._loaded = saved if self._idle is KEEP else replace(saved, idle=self._idle_seconds())
+            self._loaded, self._details = saved, None
+            self._idle_set = self._idle if self._idle is not KEEP else self._idle_set
         elif login:
             # The session has ended, the login has not: it goes on without what the former session held.
             self._begin_anew(self._changed_since(loaded), user)
@@ -192,22 +196,24 @@ class State(dict[str, Any]):
             self,
             new=stored_id(self._begun()),
             user=user,
-            idle=self._idle if self._idle is not KEEP or options.idle is None else options.idle,
+            idle=self._idle_of_a_new_one(),
             lifetime=self._lifetime if self._lifetime is not KEEP or options.lifetime is None else options.lifetime,
             replace=True,
         )
         self._left = None
         if saved is None:
             return False
-        self._loaded, self._cookie_due = replace(saved, idle=self._idle_seconds()), True
+        self._loaded, self._cookie_due = saved, True
+        self._idle_set = self._idle_of_a_new_one()
         return True
 
     def _create(self, session_id: str, data: dict[str, Any], user: str | None) -> None:
         for _ in range(_TRIES):
             made = self._store.create(stored_id(session_id), data, user=user, idle=self._idle, lifetime=self._lifetime)
             if made is not None:
-                self._loaded = replace(made, idle=self._idle_seconds())
+                self._loaded = made
                 self._id, self._cookie_due = session_id, True
+                self._idle_set = self._idle_of_a_new_one()
                 return
             session_id = self._habits.new_id()
         raise RuntimeError(f"id_generator has made {_TRIES} ids that are taken")
@@ -244,8 +250,37 @@ class State(dict[str, Any]):
         # Only what is nested can change without a method of this class. (The device is replaced, if at all.)
         self._has_nested = any(type(value) not in _ATOMS and name != DEVICE for name, value in self.items())
 
+    def _idle_of_a_new_one(self) -> Timeout:
+        """KEEP: the server's default."""
+        default = self._store.options.idle
+        return self._idle if self._idle is not KEEP or default is None else default
+
+    # --- what is asked for once in a while, and so not read with each request ---
+
     def _idle_seconds(self) -> float | None:
-        """The idle timeout as it is, or is about to be."""
-        if self._idle is not KEEP:
-            return None if self._idle is None else seconds(self._idle)
-        return self._store.options.idle if self._loaded is None else self._loaded.idle
+        """The idle timeout as it is, or is about to be. One command, if the session was only read."""
+        idle = self._idle if self._idle is not KEEP else self._idle_set
+        if idle is KEEP and self._loaded is None:
+            idle = self._store.options.idle
+        if idle is KEEP:
+            details = self._detailed()
+            return None if details is None else details.idle
+        return None if idle is None else seconds(idle)
+
+    def _created_at(self) -> float:
+        """When the session began, in Unix seconds. One command, if the session was only read."""
+        known = self._loaded
+        if known is not None and known.created is None:
+            known = self._detailed()
+        return self._began if known is None or known.created is None else known.created.timestamp()
+
+    def _detailed(self) -> Loaded | None:
+        """The session with all that the server knows of it. None: it has ended, or has not been written yet."""
+        if self._details is None and self._loaded is not None:
+            self._details = with_details(self._store).load(self._loaded.id)
+        return self._details
+
+
+def with_details(store: Store) -> Store:
+    """The same store, whose `load` also tells when a session began and ends."""
+    return Store(store.client, store.options, store.codec)
