@@ -93,7 +93,7 @@ def started(heading: str, folder: Path, server: Any) -> Iterator[str]:
         )
     try:
         site = f"http://127.0.0.1:{port}"
-        wait_for(lambda: answers(site) or not_running(process, folder), what="the site")
+        wait_for(lambda: answers(site) or not_running(process, folder), timeout=60, what="the site")
         yield site
     finally:
         process.terminate()

@@ -40,6 +40,11 @@ async def touch(connection: Mapping[str, Any]) -> bool:
     return await session.store.touch(session.visit.id)
 
 
+def session_id(connection: Mapping[str, Any]) -> str | None:
+    """The id of the session, which its browser holds, or None where there is none yet. Show it to nobody."""
+    return _session(connection).visit.id
+
+
 def set_lifetime(connection: Mapping[str, Any], lifetime: Seconds | None) -> None:
     """Ends the session so long after its login, whatever happens: seconds or a timedelta. None: no such end."""
     session = _session(connection)
