@@ -16,6 +16,16 @@ _SECONDS = 5.0
 _RETRIES = 1
 
 
+def refuse(client: object, other: tuple[type, ...], wanted: str) -> None:
+    """Raises TypeError where an asyncio client is given to what is not async, or the other way round."""
+    if isinstance(client, other):
+        raise TypeError(f"the client is a {type(client).__module__}.{type(client).__qualname__}; wanted is {wanted}")
+
+
+SYNC = (redis.Redis, redis.RedisCluster)
+ASYNC = (redis.asyncio.Redis, redis.asyncio.RedisCluster)
+
+
 def connect(url: str) -> redis.Redis:
     """A client that waits at most 5 s for an answer, and tries a broken connection once more."""
     return redis.Redis.from_url(url, **_bounded(), retry=Retry(NoBackoff(), _RETRIES))

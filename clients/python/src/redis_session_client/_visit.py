@@ -10,9 +10,9 @@ import logging
 import uuid
 from collections.abc import Callable, Generator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
-from ._arguments import KEEP, Timeout, seconds
+from ._arguments import KEEP, Keep, Timeout, seconds
 from ._models import Loaded
 from .errors import SessionError
 from .keys import new_id
@@ -89,7 +89,7 @@ class Visit:
         self,
         data: MutableMapping[str, Any],
         *,
-        user: str | None,
+        user: str | Literal[Keep.KEEP] | None,
         idle: Timeout = KEEP,
         device: Callable[[], Any] | None = None,
     ) -> Calls[None]:
@@ -97,13 +97,17 @@ class Visit:
 
         A session that has nothing in it any more is ended. One that ended meanwhile does not come back, and what is
         written to the snapshot of a rotated one is dropped: the cookie is left alone then. Only who logs in gets a new
-        session all the same, for they have just shown who they are.
+        session all the same, for they have just shown who they are. KEEP: the session does not say whose it is.
         """
         loaded = self.loaded
         if not data:
             yield from self.end()
             return
+        if user is KEEP:
+            user = None if loaded is None else loaded.user
         joins = user is not None and (loaded is None or loaded.user != user)
+        if self.gone and not joins:
+            return
         noted = device() if joins and device is not None else None
         if noted is None:
             yield from self._save(data, user, idle, joins=joins)
@@ -192,10 +196,13 @@ async def arun(store: AsyncStore, calls: Calls[T]) -> T:
         return result
 
 
-def user_of(data: Mapping[str, Any], where: UserOf) -> str | None:
-    """The user that a session's data names, as a str, or None. Raises TypeError for what can be no user's name."""
+def user_of(data: Mapping[str, Any], where: UserOf) -> str | Literal[Keep.KEEP] | None:
+    """The user that a session's data names, as a str, or None. KEEP: sessions do not say it.
+
+    Raises TypeError for what can be no user's name.
+    """
     if where is None:
-        return None
+        return KEEP
     user = data.get(where) if isinstance(where, str) else where(data)
     if user is None or user == "":
         return None
@@ -205,6 +212,12 @@ def user_of(data: Mapping[str, Any], where: UserOf) -> str | None:
         f"the user of a session is a str, an int or a UUID, not {type(user).__name__}: "
         "say by the option `user` where the session keeps it (a key, a function of the session, or None)"
     )
+
+
+def user_or_none(data: Mapping[str, Any], where: UserOf) -> str | None:
+    """The same for a session that begins: nobody's, where sessions do not say it."""
+    user = user_of(data, where)
+    return None if user is KEEP else user
 
 
 def _same(one: Timeout, other: Timeout) -> bool:

@@ -92,6 +92,15 @@ def test_the_user_is_followed(site):
     assert (browser.get("/count/42").json(), browser.get("/count/43").json()) == (0, 1)
 
 
+def test_who_binds_users_elsewhere_keeps_them(site, server):
+    browser = visit(site(user=None))
+    browser.get("/set/a/1")
+    (key,) = server.keys()
+    server.command("SESSION.SET", key, "USER", "alice")
+    browser.get("/set/a/2")
+    assert browser.get("/devices").json()[0]["current"]
+
+
 def test_cap_that_ends_the_oldest(site):
     app = site(max_sessions=2)
     browsers = [visit(app) for _ in range(3)]

@@ -258,6 +258,8 @@ def test_arguments():
         SessionMiddleware(app)
     with pytest.raises(TypeError, match="either"):
         SessionMiddleware(app, url="redis://localhost", client=redis.asyncio.Redis())
+    with pytest.raises(TypeError, match=r"redis\.asyncio"):
+        SessionMiddleware(app, client=redis.Redis())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="max_session"):
         SessionMiddleware(app, url="redis://localhost", max_session=3)  # type: ignore[call-arg]
 

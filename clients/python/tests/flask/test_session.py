@@ -8,6 +8,7 @@ from typing import Any
 
 import flask
 import pytest
+import redis.asyncio
 from markupsafe import Markup
 
 from redis_session_client.flask import SessionInterface
@@ -253,6 +254,11 @@ def test_no_secret_key_is_needed_and_another_interface_is_told(site):
 def test_an_option_that_does_not_exist(server):
     with pytest.raises(TypeError, match="max_session"):
         make_site(server.url, max_session=3)
+
+
+def test_a_client_of_asyncio(server):
+    with pytest.raises(TypeError, match="without asyncio"):
+        make_site(redis.asyncio.Redis())
 
 
 def test_a_user_that_is_no_name(site):

@@ -6,7 +6,7 @@ from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass
 from typing import Any
 
-from .._arguments import Timeout
+from .._arguments import KEEP, Timeout
 from .._visit import UserOf, Visit, arun, user_of
 from ..store import AsyncStore
 
@@ -58,8 +58,11 @@ class Session(dict[str, Any]):
 
     @property
     def user(self) -> str | None:
-        """The user that the session names now."""
-        return user_of(self.plain(), self.rules.user)
+        """The user that the session names now, or else has on the server."""
+        user = user_of(self.plain(), self.rules.user)
+        if user is not KEEP:
+            return user
+        return None if self.visit.loaded is None else self.visit.loaded.user
 
     def plain(self) -> dict[str, Any]:
         """The values as a plain dict; looking at them here does not count as access."""

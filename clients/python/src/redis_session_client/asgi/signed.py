@@ -7,7 +7,7 @@ import json
 from base64 import b64decode
 from typing import Any
 
-from .._visit import Cookie, Visit, user_of
+from .._visit import Cookie, Visit, user_or_none
 from ..store import AsyncStore
 from .session import Rules
 
@@ -36,7 +36,7 @@ class SignedCookies:
         session_id = hashlib.sha256((visit.brought or "").encode()).hexdigest()[:32]
         found = await store.load(session_id)
         if found is None:
-            user = user_of(data, self._rules.user)
+            user = user_or_none(data, self._rules.user)
             found = await store.create(session_id, data, user=user, idle=self._rules.idle)
         visit.found(found or await store.load(session_id))
         visit.cookie = Cookie.SET

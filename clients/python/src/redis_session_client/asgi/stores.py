@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-from .._connect import connect, connect_async
+from .._connect import SYNC, connect, connect_async, refuse
 from .._drive import AsyncClient
 from ..fields import Codec
 from ..store import AsyncStore, Options, Store
@@ -109,6 +109,7 @@ def stores(
         return StorePerLoop(partial(connect_async, url), options, codec, in_threads)
     if url is not None or client is None:
         raise TypeError("the middleware takes either a `url` or a `client`")
+    refuse(client, SYNC, "one of redis.asyncio")
     if callable(client):
         return StorePerLoop(client, options, codec)
     return OneStore(client, options, codec)

@@ -13,7 +13,7 @@ from flask.sessions import SessionMixin, session_json_serializer
 from redis.exceptions import RedisError
 
 from .._arguments import Policy, Seconds, seconds
-from .._connect import connect
+from .._connect import ASYNC, connect, refuse
 from .._drive import SyncClient
 from .._visit import Cookie, UserOf, Visit, run, user_of
 from ..errors import SessionError
@@ -81,6 +81,7 @@ class SessionInterface(Operations, FlaskSessionInterface):
             hash_keys=hash_keys,
             conflict=conflict,
         )
+        refuse(client, ASYNC, "one of the module redis, without asyncio")
         self.store = Store(connect(client) if isinstance(client, str) else client, options, self._codec())
         self.user = user
         self.idle = idle
@@ -145,8 +146,9 @@ class SessionInterface(Operations, FlaskSessionInterface):
         visit = session.visit
         idle = self.idle_timeout(app, permanent=session.permanent)
         saving = visit.save(data, user=user_of(data, self.user), idle=idle, device=self.device)
+        was_gone = visit.gone
         run(self.store, saving)
-        if visit.gone:
+        if visit.gone and not was_gone:
             app.logger.info("a session ended while a request was under way: what it wrote was dropped")
             session_gone.send(app, session=session)
 

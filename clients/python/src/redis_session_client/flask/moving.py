@@ -10,7 +10,7 @@ import flask
 from flask.sessions import SessionInterface as FlaskSessionInterface
 from flask.sessions import SessionMixin
 
-from .._visit import Cookie, Visit, user_of
+from .._visit import Cookie, Visit, user_or_none
 from ..keys import acceptable
 from ..store import Store
 
@@ -34,7 +34,7 @@ class MovingIn:
         data = {} if old is None else dict(old)
         if old is not None and data.keys() - {"_permanent"}:
             idle = self._new.idle_timeout(app, permanent=bool(data.get("_permanent", self._new.permanent)))
-            visit.found(self._store.create(session_id, data, user=user_of(data, self._new.user), idle=idle))
+            visit.found(self._store.create(session_id, data, user=user_or_none(data, self._new.user), idle=idle))
             end(self._old, app, old)
         if visit.loaded is None:
             # Another request of this browser may have moved it meanwhile.

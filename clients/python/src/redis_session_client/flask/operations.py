@@ -42,7 +42,8 @@ class Operations:
         With `on_limit="reject"` a login raises SessionLimit here.
         """
         own = _own(session)
-        self.interface().write(flask.current_app, own)
+        app = flask.current_app._get_current_object()  # type: ignore[attr-defined]
+        self.interface().write(app, own)
 
     def set_lifetime(self, session: SessionMixin, lifetime: Seconds | None) -> None:
         """Ends the session so long after its login, whatever happens: seconds or a timedelta. None: no such end."""
