@@ -94,6 +94,23 @@ def test_web_socket(page):
         assert closed.value.code == 4401
 
 
+def test_a_socket_is_closed_when_its_session_ends(page, server):
+    from starlette.websockets import WebSocketDisconnect
+
+    server.command("CONFIG", "SET", "notify-keyspace-events", "Egxed")
+    with visit(page[1][5]) as browser:
+        browser.post("/login/alice")
+        with browser.websocket_connect("/news") as socket:
+            socket.send_text("hello")
+            assert socket.receive_text() == "hello"
+            assert browser.post("/sign-out-everywhere").json() == 1
+            with pytest.raises(WebSocketDisconnect) as closed:
+                socket.receive_text()
+            assert (closed.value.code, closed.value.reason) == (4401, "signed-out")
+        with pytest.raises(WebSocketDisconnect), visit(page[1][5]).websocket_connect("/news") as socket:
+            socket.receive_text()
+
+
 def test_clients(page, sentinel, cluster):
     namespace, _ = page
     of_sentinel = namespace["of_sentinel"](sentinel.address, sentinel.name)
@@ -104,7 +121,7 @@ def test_clients(page, sentinel, cluster):
 
 
 def test_server_down(page, server):
-    app = page[1][5]
+    app = page[1][6]
     browser = visit(app)
     assert browser.get("/who").json() is None
     server.stop()
@@ -116,7 +133,7 @@ def test_server_down(page, server):
 
 def test_moving(page):
     namespace, apps = page
-    app = apps[6]
+    app = apps[7]
     app.get("/visits")(namespace["visits"])
     browser = visit(app)
     browser.get("/visits")
