@@ -1,0 +1,57 @@
+"""Pages for what goes wrong. They ask nothing of the session, which may be what is missing."""
+
+import sys
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.template.loader import render_to_string
+from redis.exceptions import RedisError
+
+RETRY_AFTER = 5  # seconds
+
+
+def _page(status: int, title: str, text: str, link: str = "To the first page") -> HttpResponse:
+    said = render_to_string("error.html", {"title": title, "text": text, "link": link})
+    return HttpResponse(said, status=status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without the token of its session."""
+    # A device that was signed out meanwhile is led to the sign-in. Not so where another site has sent the form: it comes
+    # without the cookie, so that a session begun for it would take the place of the visitor's own.
+    is_ours = request.headers.get("Sec-Fetch-Site") in ("same-origin", "none")
+    sign_in = resolve_url(settings.LOGIN_URL)
+    if is_ours and request.path != sign_in and not request.user.is_authenticated:
+        return redirect_to_login(resolve_url(settings.LOGIN_REDIRECT_URL))
+    return _page(
+        403,
+        "This form is out of date",
+        "Nothing was changed. The page that you sent it from was open for too long, or since before you signed in.",
+        "Start again",
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404."""
+    return _page(404, "There is no such page", "The address may be mistyped, or the page is gone.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500; or 503, where what went wrong is that the sessions cannot be reached."""
+    if isinstance(sys.exc_info()[1], RedisError):
+        return unavailable()
+    return _page(500, "Something went wrong", "The fault is on our side. It has been noted.", "Try again")
+
+
+def unavailable() -> HttpResponse:
+    """503, for as long as the server of the sessions does not answer."""
+    response = _page(
+        503,
+        "Not available just now",
+        "We cannot look up who is signed in. You need not sign in again; please try it once more in a moment.",
+        "Try again",
+    )
+    response["Retry-After"] = str(RETRY_AFTER)
+    return response

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Drives both sites of examples/devices in Chromium, and takes the pictures in docs/images: scripts/test-browser.sh <module>
+#   SITES        the sites to test ("express django")
+#   SCREENSHOTS  where the pictures go (docs/images); empty: nowhere
+set -euo pipefail
+SESSION_MODULE=$(realpath "$1")
+export SESSION_MODULE
+cd "$(dirname "$0")/.."
+export REPOSITORY=$PWD
+export CHROMIUM=${CHROMIUM:-/usr/bin/chromium-headless-shell}
+pictures=${SCREENSHOTS-docs/images}
+
+scripts/check-server.sh "${REDIS_SERVER:-redis-server}"
+command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or later" >&2; exit 1; }
+
+missing=()
+[ -x "$CHROMIUM" ] || missing+=(chromium-headless-shell fonts-dejavu-core)
+if [ -n "$pictures" ]; then
+    [ -e /usr/share/doc/fonts-inter ] || missing+=(fonts-inter)
+    [ -e /usr/share/doc/libfaketime ] || missing+=(libfaketime)
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+    command -v apt-get >/dev/null || { echo "Please install these, or what your system calls them: ${missing[*]}" >&2; exit 1; }
+    root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo)
+    echo "Installing ${missing[*]}"
+    "${root[@]}" apt-get update -qq
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+work=build/examples/browser
+mkdir -p "$work"
+rm -f "$work"/*.js
+cp examples/devices/browser/*.js* examples/devices/browser/.npmrc "$work"
+[ -d "$work/node_modules/playwright-core" ] || npm install --silent --no-audit --no-fund --prefix "$work"
+
+node --test --test-reporter=spec "$work/devices.test.js"
+[ -n "$pictures" ] || exit 0
+LIBFAKETIME=$(dpkg -L libfaketime | grep MT.so.1)
+export LIBFAKETIME
+mkdir -p "$pictures"
+node "$work/screenshots.js" "$pictures"
