@@ -80,6 +80,20 @@ def begin(store: Any, data: dict[Any, Any] | None = None, **changes: Any) -> Any
 # --- reading and writing ---
 
 
+def test_a_session_that_is_saved_for_hours_stays_small(make: Any) -> None:
+    store = make()
+    session = new_id()
+    loaded = store.create(session, {"kept": [1, {"a": None}], "nan": math.inf, "\ud800": "\0b", "gone": 1})
+    data = {**loaded.data()}
+    del data["gone"]
+    for count in range(50):
+        data["count"], data[f"field{count % 3}"] = count, math.inf if count % 2 else "plain"
+        loaded = store.save(loaded, data)
+        assert loaded.data() == data
+    assert len(loaded.parts) <= 8
+    assert store.load(session).data() == data
+
+
 def test_what_is_written_is_read(make: Any) -> None:
     store = make()
     data = {"name": "Ann", "cart": {"items": [3, 4.5, None, True]}, "ü": "ö\u2028", "empty": {}, "zero": 0}

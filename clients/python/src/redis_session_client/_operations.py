@@ -15,7 +15,7 @@ from ._drive import Command, Steps
 from ._models import Change, Device, Loaded, Options
 from ._replies import at, named, text
 from .errors import BadJSON, SessionConflict, SessionGone, SessionLimit
-from .fields import Codec, Encoded, stored
+from .fields import Codec, Encoded, compacted, stored
 from .keys import Keys, acceptable, handle, new_id
 
 #: The field that holds what is known of a session's device: a dict, made at login.
@@ -244,7 +244,7 @@ class Operations:
         """The session as it is now, without reading it again."""
         parts = (*(() if change.replace else loaded.parts), *((encoded,) if encoded else ()))
         user = loaded.user if change.user is KEEP else _str(change.user)
-        return replaced(loaded, version=version, user=user, parts=parts)
+        return replaced(loaded, version=version, user=user, parts=compacted(parts))
 
     def _refused(self, loaded: Loaded) -> Steps[None]:
         """Raises where a write met a later version; nothing, where there is no session any more."""

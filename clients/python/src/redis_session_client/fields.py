@@ -17,6 +17,7 @@ _MARK = "\0"
 _JSON = _MARK + "j"  # then JSON text, or what Python takes for it (NaN)
 _BYTES = _MARK + "b"  # then base64
 _ATOMS = frozenset((str, int, float, bool, type(None)))
+_PARTS = 8
 _MAX_DEPTH = 64  # of the server, the object around the members included
 
 
@@ -44,6 +45,11 @@ def stored(parts: tuple[Encoded, ...]) -> Stored:
             fields.update(json.loads(part.json))
         fields.update(part.raw)
     return fields
+
+
+def compacted(parts: tuple[Encoded, ...]) -> tuple[Encoded, ...]:
+    """The same in one part, where there are many: a web socket saves its session for hours."""
+    return parts if len(parts) <= _PARTS else (Encoded(_dumps(stored(parts))),)
 
 
 class Codec:
