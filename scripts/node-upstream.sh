@@ -45,8 +45,11 @@ checkout() { # name, repository, packages that its suite needs beside the declar
     git -C "$dir" checkout -q -- .
 }
 
-report() { # name, client, log: the lines that count
-    echo "== $1, $2: $(grep -aE '^ *([0-9]+ (passing|failing|pending)|# (pass|fail|tests|skipped) [0-9]+|ℹ (pass|fail|tests|skipped) [0-9]+)|Tests  ' "$3" | sed 's/\x1b\[[0-9;]*m//g' | tr -s ' \n' ' ')"
+report() { # name, client, log: the lines that count, and how many commands of the module that took
+    local cli=(${SESSION_CLI:-redis-cli} -p "$UPSTREAM_PORT") commands
+    commands=$("${cli[@]}" info commandstats | sed -n 's/^cmdstat_session\..*:calls=\([0-9]*\),.*/\1/p' | paste -sd+ | bc)
+    "${cli[@]}" config resetstat >/dev/null
+    echo "== $1, $2: $(grep -aE '^ *([0-9]+ (passing|failing|pending)|# (pass|fail|tests|skipped) [0-9]+|ℹ (pass|fail|tests|skipped) [0-9]+)|Tests  ' "$3" | sed 's/\x1b\[[0-9;]*m//g' | tr -s ' \n' ' ')(${commands:-0} SESSION commands)"
 }
 
 connect_redis() {
@@ -111,7 +114,7 @@ export default koaStore(createRequire(import.meta.url)('../redis-session-store.c
 TS
     local client
     for client in $clients; do
-        (cd "$dir" && UPSTREAM_CLIENT=$client npx mocha --import tsx --exit --reporter dot test/store.test.ts \
+        (cd "$dir" && UPSTREAM_CLIENT=$client NODE_OPTIONS="--import tsx" npx mocha --exit --reporter dot --timeout 10000 test/store.test.ts \
             >"$base/koa-session.$client.log" 2>&1) || failed=1
         report koa-session "$client" "$base/koa-session.$client.log"
     done

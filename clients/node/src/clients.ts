@@ -37,6 +37,11 @@ export interface Connection {
   sendOnce(args: Arg[], key?: Arg): Promise<Reply>
   /** Sends a command that has no key to every primary. The replies are in no particular order. */
   sendToPrimaries(args: Arg[]): Promise<Reply[]>
+  /**
+   * The servers that hold data, all of them.
+   *
+   * @throws Error where a primary of a cluster is missing and not replaced in some seconds.
+   */
   primaries(): Promise<Primary[]>
 }
 

@@ -2,7 +2,7 @@
 import { type Connection, type Reply, record } from './clients.js'
 import { DEVICE } from './fields.js'
 import { handleOf, type Keys } from './keys.js'
-import { ask, sendTo } from './send.js'
+import { ask } from './send.js'
 
 /** One of a user's sessions, as it is shown to him. */
 export interface Device {
@@ -72,12 +72,12 @@ export async function count(connection: Connection, user: string): Promise<numbe
 export async function signOut(connection: Connection, user: string, handle: string): Promise<boolean> {
   const keys = (await ask(connection, ['SESSION.BYUSER', user])).flat().map(String)
   const key = keys.find((key) => handleOf(key) === handle)
-  return key !== undefined && (await end(connection, user, key)) > 0
+  return key !== undefined && (await end(connection, user, [key])) > 0
 }
 
-/** Ends a session if it is this user's. */
-async function end(connection: Connection, user: string, key: string): Promise<number> {
-  return Number(await sendTo(connection, ['SESSION.REVOKE', user, 'ONLY', '1', key], key))
+/** Ends those of the sessions that are this user's. The node that has one ends it, the others know nothing of it. */
+async function end(connection: Connection, user: string, keys: string[]): Promise<number> {
+  return sum(await ask(connection, ['SESSION.REVOKE', user, 'ONLY', String(keys.length), ...keys]))
 }
 
 export async function signOutAll(connection: Connection, user: string, exceptKey?: string): Promise<number> {
@@ -98,5 +98,6 @@ export async function makeRoom(connection: Connection, keys: Keys, user: string,
   const others = (await entries(connection, keys, user, ['META', '1', by]))
     .filter((entry) => entry.key !== key)
     .sort((a, b) => Number(b[by]) - Number(a[by]))
-  await Promise.all(others.slice(limit.count - 1).map((entry) => end(connection, user, String(entry.key))))
+  const excess = others.slice(limit.count - 1).map((entry) => String(entry.key))
+  if (excess.length > 0) await end(connection, user, excess)
 }

@@ -1,6 +1,6 @@
 /** The commands on a client of ioredis: Redis (also behind Sentinel) and Cluster. */
 import { type Arg, type Connection, LOST_REPLY, type Reply } from './clients.js'
-import { keyOfEachNode } from './slots.js'
+import { everyPrimary, sendToEach } from './primaries.js'
 
 /** What is used here of ioredis's class Command, which it exports for sending commands that it does not know. */
 interface Command {
@@ -14,6 +14,7 @@ type CommandClass = new (name: string, args: Arg[], options: { replyEncoding: 'u
 
 interface Redis {
   isCluster: boolean
+  status: string
   options: { keyPrefix?: string; sentinels?: unknown; host?: string; port?: number }
   createBuiltinCommand(name: string): unknown
   sendCommand(command: Command): Promise<Reply>
@@ -22,7 +23,6 @@ interface Redis {
 
 interface Cluster extends Redis {
   nodes(role: 'master'): Redis[]
-  slots: string[][]
 }
 
 export function isIoredis(client: unknown): client is Redis {
@@ -51,25 +51,17 @@ export function ioredis(client: Redis): Connection {
 }
 
 function ofCluster(client: Cluster, Command: CommandClass, send: Connection['send']) {
-  // Until the cluster is known, commands wait in the client. After one of them is answered, it is known.
-  const known = async () => {
-    if (client.slots.length === 0) await send(['PING'])
+  const list = async () => {
+    // Until the cluster is known, commands wait in the client. After one of them is answered, it is known.
+    if (client.nodes('master').length === 0 || client.status !== 'ready') await send(['PING'])
+    return client.nodes('master').map((node) => ({
+      address: `${node.options.host}:${node.options.port}`,
+      client: node,
+      send: (args: Arg[]) => node.sendCommand(build(Command, args)),
+    }))
   }
-  return {
-    topology: 'cluster' as const,
-    sendToPrimaries: async (args: Arg[]) => {
-      await known()
-      return Promise.all(keyOfEachNode((slot) => client.slots[slot]?.[0]).map((key) => send(args, key)))
-    },
-    primaries: async () => {
-      await known()
-      return client.nodes('master').map((node) => ({
-        address: `${node.options.host}:${node.options.port}`,
-        client: node,
-        send: (args: Arg[]) => node.sendCommand(build(Command, args)),
-      }))
-    },
-  }
+  const primaries = () => everyPrimary(list, send)
+  return { topology: 'cluster' as const, primaries, sendToPrimaries: sendToEach(primaries) }
 }
 
 /** A command with its key marked: `call()` would send it to any node of a cluster, since ioredis does not know it. */

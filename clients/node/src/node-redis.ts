@@ -1,6 +1,6 @@
 /** The commands on a client of node-redis: createClient, createClientPool, createCluster, createSentinel. */
 import type { Arg, Connection, Primary, Reply } from './clients.js'
-import { keyOfEachNode } from './slots.js'
+import { everyPrimary, sendToEach } from './primaries.js'
 
 interface Sender {
   sendCommand(args: Arg[], options: object): Promise<Reply>
@@ -18,7 +18,6 @@ interface Cluster {
   sendCommand(key: Arg | undefined, isReadonly: boolean, args: Arg[], options: object): Promise<Reply>
   nodeClient(node: Node): Promise<Sender>
   masters: Node[]
-  slots: { master: Node }[]
   _keyPrefix?: string
 }
 
@@ -93,17 +92,16 @@ function once(args: Arg[]): (client: Sender) => Promise<Reply> {
 function cluster(client: Cluster): Connection {
   // Only a redirection makes the cluster client send a command again, and what was redirected was not carried out.
   const send = (args: Arg[], key = args[1]) => client.sendCommand(key, false, args, AS_IN_RESP2)
+  const list = () => Promise.all(client.masters.map((node) => primary(client, node)))
+  const primaries = () => everyPrimary(list, send)
   return {
     library: 'node-redis',
     topology: 'cluster',
     keyPrefix: client._keyPrefix ?? '',
     send,
     sendOnce: send,
-    sendToPrimaries: (args) => {
-      const keys = keyOfEachNode((slot) => client.slots[slot]?.master.address)
-      return keys.length > 0 ? Promise.all(keys.map((key) => send(args, key))) : send(['PING']).then(() => [])
-    },
-    primaries: () => Promise.all(client.masters.map((node) => primary(client, node))),
+    primaries,
+    sendToPrimaries: sendToEach(primaries),
   }
 }
 

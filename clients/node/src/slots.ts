@@ -1,4 +1,4 @@
-/** The slots of a cluster: which a key belongs to, and a key for each node that serves some. */
+/** The slots of a cluster: which a key belongs to, and a key of each. */
 
 const SLOTS = 16384
 
@@ -20,20 +20,9 @@ export function slotOf(key: string | Buffer): number {
   return crc % SLOTS
 }
 
-/**
- * For each node that serves slots, a key of one of them: sent with this key, a command reaches the node by the
- * library's own routing, which follows the slots where they go.
- */
-export function keyOfEachNode(ownerOf: (slot: number) => string | undefined): string[] {
-  const nodes = new Set<string>()
-  for (let slot = 0; slot < SLOTS; slot++) {
-    const owner = ownerOf(slot)
-    if (owner !== undefined) nodes.add(owner)
+/** A key that belongs to a slot. */
+export function keyOfSlot(slot: number): string {
+  for (let n = 0; ; n++) {
+    if (slotOf(String(n)) === slot) return String(n)
   }
-  const keys: string[] = []
-  for (let n = 0; nodes.size > 0; n++) {
-    const owner = ownerOf(slotOf(String(n)))
-    if (owner !== undefined && nodes.delete(owner)) keys.push(String(n))
-  }
-  return keys
 }

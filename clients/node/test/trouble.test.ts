@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Sessions } from '../src/core.js'
 import { RedisSessionStore } from '../src/index.js'
+import { keyOfSlot } from '../src/slots.js'
 import { flavours } from './clients.js'
 import { type Cluster, type Server, startCluster, startSentinel, startServer, until } from './server.js'
 
@@ -136,6 +137,36 @@ test('a primary of a cluster becomes a replica, and everybody is still signed ou
         close()
       }
     })
+  }
+})
+
+test('a client that has not heard of a new primary asks it all the same', async (t) => {
+  const small = await startCluster()
+  const added = await startServer({ args: ['--cluster-enabled', 'yes'] })
+  const all = [...small.nodes, added]
+  const id = String(await added.command('CLUSTER', 'MYID'))
+  const tested = [flavours[1]!, flavours[3]!, flavours[4]!, flavours[6]!]
+  const clients = await Promise.all(tested.map((flavour) => flavour.cluster(small)))
+  try {
+    for (const { client } of clients) await new Sessions({ client }).create({})
+    await added.command('CLUSTER', 'MEET', '127.0.0.1', String(small.ports[0]))
+    await until(async () => {
+      const known = await Promise.all(all.map((node) => node.command('CLUSTER', 'INFO')))
+      return known.every((info) => String(info).includes('cluster_known_nodes:4'))
+    })
+    for (const node of [added, ...small.nodes]) await node.command('CLUSTER', 'SETSLOT', '0', 'NODE', id)
+    for (const [i, flavour] of tested.entries()) {
+      await t.test(flavour.name, async () => {
+        const store = new Sessions({ client: clients[i]!.client })
+        await until(() => added.command('SESSION.SET', `sess:{${keyOfSlot(0)}}x`, 'USER', 'eve').catch(() => false))
+        assert.equal((await store.sessions('eve')).length, 1)
+        assert.equal((await store.ids()).length >= 1, true)
+        assert.equal(await store.signOutAll('eve'), 1)
+      })
+    }
+  } finally {
+    for (const { close } of clients) close()
+    await Promise.all([small.close(), added.close()])
   }
 })
 
