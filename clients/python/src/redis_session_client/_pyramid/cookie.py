@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
 import io
 import pickle
@@ -20,7 +21,8 @@ class Signer:
     """Signs ids with a secret, a str or bytes."""
 
     def __init__(self, secret: str | bytes) -> None:
-        self._secret = secret if isinstance(secret, bytes) else _secret_bytes(secret)
+        secret = secret if isinstance(secret, bytes) else _secret_bytes(secret)
+        self._hmac = hmac.new(secret, digestmod=hashlib.sha1)
 
     def sign(self, session_id: str) -> str:
         """The cookie's value for an id."""
@@ -32,7 +34,8 @@ class Signer:
         if not value:
             return None
         try:
-            pickled = base64.b64decode(value[_SIGNATURE:])
+            pickled = binascii.a2b_base64(value[_SIGNATURE:])
+            # In bytes: the comparison takes no str with other characters than ASCII.
             if not hmac.compare_digest(self._signature(pickled).encode(), value[:_SIGNATURE].encode()):
                 return None
             session_id = _Strings(io.BytesIO(pickled)).load()
@@ -41,7 +44,9 @@ class Signer:
         return session_id if isinstance(session_id, str) and session_id else None
 
     def _signature(self, pickled: bytes) -> str:
-        return hmac.digest(self._secret, pickled, "sha1").hex()
+        signed = self._hmac.copy()  # cheaper than a new one, for which OpenSSL looks up the algorithm
+        signed.update(pickled)
+        return signed.hexdigest()
 
 
 class _Strings(pickle.Unpickler):

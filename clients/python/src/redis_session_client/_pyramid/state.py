@@ -35,20 +35,32 @@ class State(dict[str, Any]):
         self._request = None if request is None else weakref.ref(request)
         #: The session as the server has it, as far as this request knows. None: it has none yet.
         self._loaded = loaded
-        #: The id in the cookie. None: invalidated, and no other session begun since.
-        self._id: str | None = habits.new_id() if loaded is None else session_id
-        self._new = self._cookie_due = loaded is None
-        self._came_with_cookie = loaded is not None
-        self._began = time.time()
-        #: The idle timeout, where this request has set it. KEEP: it has not.
-        self._idle_set: Timeout = KEEP
-        self._details: Loaded | None = None
-        #: A session without a user that was invalidated: with the response it ends, or is followed by the next one.
-        self._left: Loaded | None = None
-        self._forget_pending()
         if loaded is not None:
-            dict.update(self, loaded.data())
-        self._look_for_nested()
+            #: The id in the cookie. None: invalidated, and no other session begun since.
+            self._id: str | None = session_id
+            super().__init__(loaded.data())
+            self._look_for_nested()
+        else:
+            self._id = habits.new_id()
+            self._new = self._cookie_due = True
+            self._came_with_cookie = False
+            self._began = time.time()
+
+    # What is so with most requests stands here, and is not set for each.
+    _new = _cookie_due = False
+    _came_with_cookie = True
+    _began = 0.0
+    #: A session without a user that was invalidated: with the response it ends, or is followed by the next one.
+    _left: Loaded | None = None
+    #: Whether there is anything that can change without a method of this class.
+    _has_nested = False
+    #: What is to be written, beside the data.
+    _written = _replace = _rotation = False
+    _idle: Timeout = KEEP
+    _lifetime: Timeout = KEEP
+    #: The idle timeout, where this request has set it. KEEP: it has not.
+    _idle_set: Timeout = KEEP
+    _details: Loaded | None = None
 
     @property
     def store(self) -> Store:
@@ -243,12 +255,14 @@ class State(dict[str, Any]):
 
     def _forget_pending(self) -> None:
         self._written = self._replace = self._rotation = False
-        self._idle: Timeout = KEEP
-        self._lifetime: Timeout = KEEP
+        self._idle = self._lifetime = KEEP
 
     def _look_for_nested(self) -> None:
-        # Only what is nested can change without a method of this class. (The device is replaced, if at all.)
-        self._has_nested = any(type(value) not in _ATOMS and name != DEVICE for name, value in self.items())
+        self._has_nested = not _ATOMS.issuperset(map(type, self.values())) and any(
+            # The device is replaced, if at all.
+            type(value) not in _ATOMS and name != DEVICE
+            for name, value in self.items()
+        )
 
     def _idle_of_a_new_one(self) -> Timeout:
         """KEEP: the server's default."""
@@ -272,7 +286,9 @@ class State(dict[str, Any]):
         known = self._loaded
         if known is not None and known.created is None:
             known = self._detailed()
-        return self._began if known is None or known.created is None else known.created.timestamp()
+        if known is None or known.created is None:
+            return self._began or time.time()
+        return known.created.timestamp()
 
     def _detailed(self) -> Loaded | None:
         """The session with all that the server knows of it. None: it has ended, or has not been written yet."""
