@@ -10,10 +10,26 @@ import redis.asyncio.retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# A request waits so long for the server, twice at most: redis-py waits for ever by default, or tries ten times, from
-# version to version. `?socket_timeout=` in the URL says otherwise.
+SYNC = (redis.Redis, redis.RedisCluster)
+ASYNC = (redis.asyncio.Redis, redis.asyncio.RedisCluster)
+
+# redis-py waits for ever by default, or tries ten times, from version to version. `?socket_timeout=` in the URL says
+# otherwise.
 _SECONDS = 5.0
-_RETRIES = 1
+
+
+def connect(url: str) -> redis.Redis:
+    """A client that waits at most 5 s for an answer.
+
+    A connection that broke is made anew, once; what timed out is not tried again, so that no request waits twice.
+    """
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1, (redis.exceptions.ConnectionError,)), **_timeouts())
+
+
+def connect_async(url: str) -> redis.asyncio.Redis:
+    """The same for asyncio."""
+    retry = redis.asyncio.retry.Retry(NoBackoff(), 1, (redis.exceptions.ConnectionError,))
+    return redis.asyncio.Redis.from_url(url, retry=retry, **_timeouts())
 
 
 def refuse(client: object, other: tuple[type, ...], wanted: str) -> None:
@@ -22,19 +38,5 @@ def refuse(client: object, other: tuple[type, ...], wanted: str) -> None:
         raise TypeError(f"the client is a {type(client).__module__}.{type(client).__qualname__}; wanted is {wanted}")
 
 
-SYNC = (redis.Redis, redis.RedisCluster)
-ASYNC = (redis.asyncio.Redis, redis.asyncio.RedisCluster)
-
-
-def connect(url: str) -> redis.Redis:
-    """A client that waits at most 5 s for an answer, and tries a broken connection once more."""
-    return redis.Redis.from_url(url, **_bounded(), retry=Retry(NoBackoff(), _RETRIES))
-
-
-def connect_async(url: str) -> redis.asyncio.Redis:
-    """The same for asyncio."""
-    return redis.asyncio.Redis.from_url(url, **_bounded(), retry=redis.asyncio.retry.Retry(NoBackoff(), _RETRIES))
-
-
-def _bounded() -> dict[str, Any]:
+def _timeouts() -> dict[str, Any]:
     return {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS}
