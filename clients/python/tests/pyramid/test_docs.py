@@ -1,13 +1,10 @@
-"""The examples of docs/pyramid.md, and the start that the README prints."""
+"""The examples of docs/pyramid.md."""
 
 from __future__ import annotations
 
 import configparser
-import os
 import pickle
 import re
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -15,11 +12,10 @@ from pyramid import authentication
 from webtest import TestApp
 
 from redis_session_client.pyramid import session_factory_from_settings
-from tests.pages import Browser, answers, at_server, examples, not_running, run, section
-from tests.servers import TOP, free_port, wait_for
+from tests.pages import at_server, run, section
+from tests.servers import TOP
 
 PAGE = TOP / "docs/pyramid.md"
-README = TOP / "clients/python/README.md"
 MOVED = 302
 DOTTED_NAMES = {"pickle.dumps": pickle.dumps, "pickle.loads": pickle.loads}
 
@@ -170,36 +166,3 @@ def test_every_setting_stands_in_the_page():
 
     named = set(re.findall(r"`(\w+)`", section(PAGE, "Settings").split("Timeouts of 0")[0]))
     assert {*NAMES, "check_at_start"} - named == {"charset", "errors"}
-
-
-@pytest.fixture
-def hello(server, tmp_path):
-    """The site of the README, saved and run as it says, but on a free port."""
-    (program,) = examples(section(README, "Pyramid"))
-    port = free_port()
-    (tmp_path / "hello.py").write_text(at_server(program, server).replace("6543", str(port)))
-    environment = {**os.environ, "PYTHONPATH": str(TOP / "clients/python/src")}
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "hello.py"], cwd=tmp_path, env=environment, stdout=log, stderr=log)
-    try:
-        site = f"http://127.0.0.1:{port}"
-        wait_for(lambda: answers(site) or not_running(process, tmp_path), what="the site")
-        yield site
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def test_the_start_in_the_readme(hello):
-    """Two browsers log in as alice, each sees both, and one signs the other out."""
-    first, second = Browser(hello, "Firefox"), Browser(hello, "Safari")
-    for visitor in (first, second):
-        assert "Log in" in visitor.get("/")
-        visitor.post("/", user="alice")
-    shown = first.get("/")
-    assert set(re.findall("<li>([A-Za-z]+) ", shown)) == {"Firefox", "Safari"}
-    assert "Firefox (this one)" in shown
-    (handle,) = re.findall('name="device" value="([^"]+)"', shown)
-    assert "Safari" not in first.post("/", device=handle)
-    assert "Log in" in second.get("/")
-    assert "Firefox (this one)" in first.get("/")
