@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ._arguments import KEEP, Policy, Timeout, Until, Whose
 from .fields import Codec, Encoded
@@ -47,8 +47,7 @@ class Options:
             raise ValueError("rotation_grace is 0 to 300 seconds")
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What a write changes beside the data."""
 
     user: Whose = KEEP

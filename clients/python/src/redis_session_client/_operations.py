@@ -81,10 +81,11 @@ class Operations:
     ) -> Steps[Loaded | None]:
         if loaded.frozen:
             return None
-        times = self._times(change)
         changed, gone = self._difference(loaded, data, change)
+        times = self._times(change)
+        is_moved = self._is_moved(loaded, change)
         joins = self._joins(loaded, change)
-        if not (changed or gone or times or change.replace or self._is_moved(loaded, change)):
+        if not (changed or gone or times or change.replace or is_moved):
             if not touch:
                 return loaded
             return loaded if (yield Command(("SESSION.TOUCH", self.keys.key(loaded.id)))) else None
@@ -92,7 +93,7 @@ class Operations:
         strict = self.options.conflict == "strict"
         head: list[Argument] = ["SESSION.SET", self.keys.key(loaded.id)]
         head += self._if_version(loaded) or ["XX"]
-        head += self._changes(change, joins)
+        head += self._changes(change, times, joins)
         try:
             version, encoded = yield from self._write(head, [], changed, gone, repeat=not strict)
         except SessionGone:
@@ -111,7 +112,7 @@ class Operations:
         yield from self._room_before(joins, loaded.id)
         head: list[Argument] = ["SESSION.ROTATE", self.keys.key(loaded.id), self.keys.key(new)]
         head += self._if_version(loaded)
-        head += self._changes(change, joins)
+        head += self._changes(change, self._times(change), joins)
         grace = round(self.options.rotation_grace * 1000)
         tail: list[Argument] = ["PGRACE", grace] if grace else []
         try:
@@ -236,9 +237,9 @@ class Operations:
         """The user whose sessions become one more, for whom the cap counts."""
         return change.user if change.user is not KEEP and self._is_moved(loaded, change) else None
 
-    def _changes(self, change: Change, joins: User | None) -> list[Argument]:
+    def _changes(self, change: Change, times: list[Argument], joins: User | None) -> list[Argument]:
         replace: list[Argument] = ["REPLACE"] if change.replace else []
-        return replace + arguments.whose(self._named(change.user)) + self._times(change) + self._room(joins)
+        return [*replace, *arguments.whose(self._named(change.user)), *times, *self._room(joins)]
 
     def _written(self, loaded: Loaded, version: int, encoded: Encoded, change: Change) -> Loaded:
         """The session as it is now, without reading it again."""
@@ -266,9 +267,9 @@ class Operations:
 
     def _times_of_a_new_one(self, change: Change) -> list[Argument]:
         if change.idle is KEEP and self.options.idle is not None:
-            change = replaced(change, idle=self.options.idle)
+            change = change._replace(idle=self.options.idle)
         if change.lifetime is KEEP and change.expires_at is KEEP and self.options.lifetime is not None:
-            change = replaced(change, lifetime=self.options.lifetime)
+            change = change._replace(lifetime=self.options.lifetime)
         return self._times(change)
 
     # --- the cap. The server's own counts the sessions of one slot, so in a cluster the client sees to it, in steps ---

@@ -158,8 +158,7 @@ class BytesCodec(Codec):
         return bool(text == now) or self._base64(self.value(text)) == now
 
 
-def _dumps(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_dumps = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make one at each call
 
 
 def _name(key: Any) -> str:
