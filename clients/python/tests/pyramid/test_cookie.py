@@ -22,6 +22,7 @@ def test_an_id_comes_back(secret):
     assert Signer(secret).read(Signer(secret).sign("an id")) == "an id"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_in_the_form_of_pyramid_1():
     session = pytest.importorskip("pyramid.session")
     if not hasattr(session, "UnencryptedCookieSessionFactoryConfig"):
