@@ -140,7 +140,7 @@ def test_a_reply_lost_after_rotate(server, grace, retries):
     def client():
         retry = Retry(NoBackoff(), retries)
         pool = redis.asyncio.ConnectionPool(connection_class=LosesReplies, port=server.port, retry=retry)
-        return redis.asyncio.Redis(connection_pool=pool, retry=retry)
+        return redis.asyncio.Redis.from_pool(pool)
 
     LosesReplies.of = []
     with visit(make_site(client=client, rotation_grace=grace)) as browser:
