@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import anyio.from_thread
 import pytest
 from httpx import ASGITransport, AsyncClient
 from starlette.responses import PlainTextResponse
 
+from redis_session_client.asgi import count, save
 from tests.asgi.site import visit
 
 
@@ -119,6 +121,17 @@ def test_cap_that_refuses(site, server):
     assert second.get("/polite/alice").status_code == 403
     assert second.get("/login/alice").status_code == 500, "after the endpoint there is nobody to take the exception"
     assert second.get("/").json() == {"cart": "17"}
+
+
+def test_an_endpoint_in_a_thread(site, server):
+    def in_thread(request):
+        request.session["user_id"] = "alice"
+        anyio.from_thread.run(save, request)
+        return PlainTextResponse(str(anyio.from_thread.run(count, request)))
+
+    with server.counting() as calls:
+        assert visit(site(more={"/thread": in_thread})).get("/thread").text == "1"
+    assert calls == {"session.set": 1, "session.count": 1}
 
 
 def test_step_up(site):
