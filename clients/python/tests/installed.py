@@ -1,4 +1,4 @@
-"""Whether the installed package works, with one of its extras: `python -m tests.installed core | hiredis | django | ...`.
+"""Whether the installed package works, with one of its extras: `python -m tests.installed core | hiredis | django ...`.
 
 It is run by scripts/dist-python.sh in an environment that holds nothing but the package and this extra.
 """
@@ -58,7 +58,7 @@ def django(server: Server) -> None:
     session["n"] = 1
     session.save()
     assert engine.SessionStore(session.session_key)["n"] == 1
-    templates = Path(engine.__file__).parent / "templates"
+    templates = Path(str(engine.__file__)).parent / "templates"
     assert list(templates.rglob("*.html")), "the wheel lacks the templates"
 
 

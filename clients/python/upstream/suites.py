@@ -87,7 +87,8 @@ def django(server: Server, options: argparse.Namespace) -> Outcome:
     labels = ["django_engine", "sessions_tests.tests.SessionMiddlewareTests"]
     labels += ["messages_tests", "csrf_tests", "test_client", "test_client_regress"]
     labels += _modules_without_hashers(tests) if options.quick else ["auth_tests"]
-    command = [sys.executable, "runtests.py", "--settings", "django_settings", "--parallel", os.environ.get("UPSTREAM_PARALLEL", "2"), "--noinput", *labels]
+    how = ["--settings", "django_settings", "--parallel", os.environ.get("UPSTREAM_PARALLEL", "2"), "--noinput"]
+    command = [sys.executable, "runtests.py", *how, *labels]
     failed, output = _run(f"django {release}", command, tests, server)
     ran = int((re.findall(r"^Ran (\d+) tests", output, re.MULTILINE) or ["0"])[-1])
     details = (re.findall(r"^(?:OK|FAILED).*$", output, re.MULTILINE) or ["no result"])[-1]

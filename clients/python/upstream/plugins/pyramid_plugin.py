@@ -77,10 +77,10 @@ class HashableSession(ours.RedisSession):
         return id(self)
 
 
-def redis_session(
+def redis_session(  # noqa: PLR0917
     redis: ServerRedis,
     session_id: str,
-    new: bool,
+    new: bool,  # noqa: FBT001
     new_session: Callable[[], str],
     serialize: Callable[[Any], bytes],
     deserialize: Callable[[bytes], Any],
