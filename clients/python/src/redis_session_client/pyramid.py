@@ -43,6 +43,9 @@ __all__ = [
 ]
 
 
+_FAILED = "redis_session_client.failed"  # in the environment of a request for which the server did not answer
+
+
 def includeme(config: Any) -> None:
     """Sets the session factory of a site by its settings."""
     settings = config.registry.settings
@@ -167,9 +170,16 @@ class RedisSessionFactory:
 
     def __call__(self, request: Any) -> RedisSession:
         """The session of a request: that of its cookie, read with one command, or a new one."""
+        if _FAILED in request.environ:
+            # An exception view that asks for the session again is not to wait again.
+            raise request.environ[_FAILED]
         store = self.store(request)
         session_id = self._habits.cookie.read(request)
-        loaded = None if session_id is None else self._load(store, session_id)
+        try:
+            loaded = None if session_id is None else self._load(store, session_id)
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            request.environ[_FAILED] = error
+            raise
         session = RedisSession(store, self._habits, loaded, session_id, request)
         request.add_response_callback(session.respond)
         return session

@@ -64,6 +64,27 @@ def test_a_request_waits_no_longer_than_the_timeout(server):
     assert browser.read() == {"a": 1}
 
 
+def test_nor_does_it_wait_again_where_its_exception_view_asks_for_the_session(server):
+    browser = Site(server, DOWN, socket_timeout="0.6").browser()
+    browser.do(lambda request: request.session.update(a=1))
+    server.command("CLIENT", "PAUSE", 5000, "ALL")
+
+    def asks_again(request):
+        errors = []
+        for _ in range(5):
+            with pytest.raises(redis.TimeoutError) as raised:
+                request.session.get("a")
+            errors.append(raised.value)
+        return errors
+
+    began = time.monotonic()
+    errors = browser.do(asks_again)
+    assert time.monotonic() - began < 2  # and not five times 0.6
+    assert all(error is errors[0] for error in errors)
+    server.command("CLIENT", "UNPAUSE")
+    assert browser.read() == {"a": 1}
+
+
 def test_a_server_without_the_module_says_what_to_do(bare_server):
     browser = Site(bare_server, {ModuleMissing: 500}).browser()
     browser.do(lambda request: request.session.update(a=1), status=500)
