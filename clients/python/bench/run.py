@@ -111,7 +111,7 @@ PAGE = """# What a request costs in Python
 
 `make bench-python` writes this page: {date}, {server}, Python {python}, {libraries}.
 
-The same small site on each store: a session of 20 fields, a request that reads it and one that changes a field, through
+The same small site on each store: a session of 20 fields, a request that reads five and one that changes one, through
 the whole framework without a web server around it. All contenders run side by side in one run, {rounds} rounds of
 {requests} requests in turn, one client each; the figures are medians. *×* says how many times as many requests this
 package serves; *CPU* is the application's own time a request, of which most is the framework's.
