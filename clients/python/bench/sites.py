@@ -1,4 +1,4 @@
-"""The same small site on each session store: a request that reads five of a session's 20 fields, and one that writes one.
+"""The same small site on each session store: a request reads five of a session's 20 fields, or writes one.
 
 `python sites.py CONTENDER URL` sets one up and answers each line `read N` or `write N` of its standard input with the
 seconds and the CPU seconds that N requests took. Nothing but the framework and its session is in the way of a request.
