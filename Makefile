@@ -13,7 +13,7 @@ export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run cluster cluster-stop test test-module test-python test-python-upstream test-node test-browser example-express example-django bench-python bench-node dist-python test-servers test-asan server-suites fuzz soak bench bench-full bench-servers bench-instructions test-clients lint install clean
+.PHONY: help setup build run cluster cluster-stop test test-module test-python test-python-upstream test-node test-browser example-express example-django bench-python bench-node dist-python test-servers test-asan server-suites fuzz soak bench bench-full bench-servers bench-instructions test-clients deb test-deb dist test-dist test-reproducible test-upgrade lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -113,6 +113,24 @@ dist-python: build ## makes the wheel and the sdist, and tries them
 
 test-clients: build ## runs the README's examples with redis-py and node-redis (needs pip and npm)
 	@scripts/need.sh python node && . scripts/paths.sh && scripts/test-clients.sh $(MODULE)
+
+deb: setup ## makes a Debian package of the module in build/dist
+	@scripts/dist-module.sh && scripts/deb.sh
+
+test-deb: deb ## installs the Debian package into clean trees of Debian 12 and 13, uses and purges it (needs root)
+	@scripts/test-deb.sh build/dist/redis-session_*.deb
+
+dist: setup ## makes what is released in build/dist: module, Debian package, bill of materials, packages for Python and Node.js
+	@scripts/need.sh python node && . scripts/paths.sh && scripts/dist.sh
+
+test-dist: dist ## installs and uses all of that (needs root)
+	@. scripts/paths.sh && scripts/test-dist.sh
+
+test-reproducible: setup ## builds the last commit twice, in different folders, and compares the bytes
+	@scripts/test-reproducible.sh
+
+test-upgrade: build ## upgrades a pair and a cluster to another version of the module, and back, under load
+	@scripts/test-upgrade.sh
 
 lint: setup ## formatting and clippy, warnings denied
 	cargo fmt --check

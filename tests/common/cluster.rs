@@ -151,8 +151,13 @@ impl Cluster {
 
     /// A client that follows redirections, asking the server itself for the module's commands.
     pub fn client(&self) -> ClusterConnection {
+        self.clients().get_connection().unwrap()
+    }
+
+    /// What makes such clients.
+    pub fn clients(&self) -> ClusterClient {
         let addresses: Vec<String> = self.nodes.iter().map(|node| format!("redis://127.0.0.1:{}", node.port)).collect();
-        ClusterClient::builder(addresses).retries(50).build().unwrap().get_connection().unwrap()
+        ClusterClient::builder(addresses).retries(50).build().unwrap()
     }
 
     /// A client of one node, which follows nothing.

@@ -75,6 +75,7 @@ pub struct Server {
     dir: TempDir,
     options: Vec<String>,
     env: Vec<(String, String)>,
+    module: PathBuf,
     client: Option<Client>,
 }
 
@@ -122,13 +123,14 @@ impl Server {
     ) -> Result<Self, String> {
         let env: Vec<_> = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let options: Vec<String> = options.iter().map(|o| o.to_string()).collect();
+        let module = module();
         if let Some(lines) = conf {
             std::fs::write(dir.path().join(CONF), lines.join("\n") + "\n").unwrap();
         }
         loop {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            if let Some(child) = launch(port, dir.path(), &options, &env) {
-                return Ok(Server { child, port, dir, options, env, client: None });
+            if let Some(child) = launch(port, dir.path(), &options, &env, &module) {
+                return Ok(Server { child, port, dir, options, env, module, client: None });
             }
             // Another process may have taken the port in between: then another one is tried.
             let log = log_of(dir.path());
@@ -163,9 +165,15 @@ impl Server {
         });
     }
 
+    /// The same with another build of the module.
+    pub fn restart_with(&mut self, module: &Path) {
+        self.module = module.into();
+        self.restart();
+    }
+
     /// Starts a server that has ended again, on the same data.
     pub fn launch_again(&mut self) {
-        let child = launch(self.port, self.dir.path(), &self.options, &self.env);
+        let child = launch(self.port, self.dir.path(), &self.options, &self.env, &self.module);
         self.child = child.unwrap_or_else(|| panic!("no restart: {}", log_of(self.dir.path())));
     }
 
@@ -338,7 +346,7 @@ fn log_of(dir: &Path) -> String {
 }
 
 /// Starts a server; nothing if it ended before it answered.
-fn launch(port: u16, dir: &Path, options: &[String], env: &[(String, String)]) -> Option<Child> {
+fn launch(port: u16, dir: &Path, options: &[String], env: &[(String, String)], module: &Path) -> Option<Child> {
     let mut command = Command::new(server_program());
     let conf = dir.join(CONF);
     if conf.exists() {
@@ -347,7 +355,7 @@ fn launch(port: u16, dir: &Path, options: &[String], env: &[(String, String)]) -
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--logfile", "log"]);
     command.args(["--enable-debug-command", "yes", "--repl-diskless-sync-delay", "0", "--dir"]).arg(dir);
     if !conf.exists() {
-        command.arg("--loadmodule").arg(module());
+        command.arg("--loadmodule").arg(module);
     }
     command.args(options).envs(env.iter().cloned()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", server_program()));
@@ -383,6 +391,15 @@ impl Client {
 
     pub fn connect(port: u16, protocol: ProtocolVersion) -> Self {
         Self::try_connect(port, protocol).expect("a connection")
+    }
+
+    /// What the server says; nothing where the connection breaks.
+    pub fn try_say(&mut self, command: &str) -> Option<String> {
+        let args: Vec<&str> = command.split(' ').collect();
+        match self.0.req_packed_command(&packed(&args)) {
+            Err(error) if error.is_io_error() || error.is_connection_dropped() => None,
+            reply => Some(answer(reply).map_or_else(|error| error, |value| shown(&value))),
+        }
     }
 
     pub fn send(&mut self, args: &[&[u8]]) -> Result<Value, String> {

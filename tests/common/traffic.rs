@@ -1,9 +1,9 @@
-//! What a site's requests do to its sessions while a cluster changes under them: everything that a client was told is
-//! written down, and held against what is there in the end.
+//! What a site's requests do to its sessions while servers change under them: everything that a client was told is written
+//! down, and held against what is there in the end.
 
 use super::cluster::Cluster;
-use super::{shown, wait_until, Client};
-use redis::cluster::ClusterConnection;
+use super::{shown, wait_until, Client, Server};
+use redis::cluster::{ClusterClient, ClusterConnection};
 use redis::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -17,11 +17,108 @@ struct Known {
     visits: u64,
 }
 
+/// A server that may be restarted while it is asked.
+struct Node {
+    port: u16,
+    client: Option<Client>,
+}
+
+impl Node {
+    fn new(server: &Server) -> Self {
+        Node { port: server.port, client: None }
+    }
+
+    /// What it says; nothing while it is away or does not know yet what it serves.
+    fn say(&mut self, command: &str) -> Option<String> {
+        if self.client.is_none() {
+            self.client = Client::try_connect(self.port, redis::ProtocolVersion::RESP2);
+        }
+        let Some(said) = self.client.as_mut()?.try_say(command) else {
+            self.client = None;
+            return None;
+        };
+        let waits = ["CLUSTERDOWN ", "LOADING ", "MASTERDOWN "];
+        (!waits.iter().any(|word| said.starts_with(word))).then_some(said)
+    }
+}
+
+/// How the clients of a site reach their sessions.
+enum Way {
+    /// By a client of clusters, and each node by itself.
+    Cluster { clients: ClusterClient, connection: Box<ClusterConnection>, nodes: Vec<Node>, fails_over: bool },
+    /// By that of two servers which is the primary, as Sentinel would tell.
+    Pair([Node; 2], usize),
+}
+
+impl Way {
+    fn say(&mut self, command: &[&str]) -> String {
+        match self {
+            Way::Cluster { clients, connection, .. } => {
+                let mut cmd = redis::cmd(command[0]);
+                cmd.arg(&command[1..]);
+                let mut said = String::new();
+                // A node is ended when it is a replica only: where the connection breaks, nothing was done.
+                wait_until("the cluster to answer", || match cmd.query::<Value>(connection.as_mut()) {
+                    Ok(value) => {
+                        said = shown(&value);
+                        true
+                    }
+                    Err(error) if error.is_io_error() || error.is_connection_dropped() => {
+                        if let Ok(new) = clients.get_connection() {
+                            **connection = new;
+                        }
+                        false
+                    }
+                    Err(error) => panic!("{command:?}: {error}"),
+                });
+                said
+            }
+            Way::Pair(nodes, at) => {
+                let (line, mut said) = (command.join(" "), String::new());
+                wait_until("a primary", || match nodes[*at].say(&line) {
+                    Some(answer) if !answer.starts_with("READONLY ") => {
+                        said = answer;
+                        true
+                    }
+                    // A server is ended when it is a replica only, so that nothing was done that was not answered.
+                    _ => {
+                        *at = 1 - *at;
+                        false
+                    }
+                });
+                said
+            }
+        }
+    }
+
+    /// What each primary says to a command without a key.
+    fn on_primaries(&mut self, command: &str) -> Vec<String> {
+        match self {
+            Way::Pair(..) => vec![self.say(&command.split(' ').collect::<Vec<_>>())],
+            Way::Cluster { nodes, .. } => {
+                let ask = |node: &mut Node| {
+                    // On a busy machine nodes lose sight of each other for a moment: a client tries again.
+                    let mut said = String::new();
+                    wait_until("the node to answer", || {
+                        node.say(command).is_some_and(|answer| {
+                            said = answer;
+                            true
+                        })
+                    });
+                    said
+                };
+                let mut said: Vec<String> = nodes.iter_mut().map(ask).collect();
+                said.retain(|said| !said.starts_with("MOVED ") && !said.starts_with("READONLY "));
+                said
+            }
+        }
+    }
+}
+
 /// A client with a user of its own, and what it knows.
 struct Visitor {
     user: String,
-    connection: ClusterConnection,
-    nodes: Vec<Client>,
+    way: Way,
     sessions: BTreeMap<String, Known>,
     random: u64,
     made: u64,
@@ -36,8 +133,34 @@ pub struct Traffic {
 impl Traffic {
     /// So many clients make, change, read, rotate and end sessions while `work` is done with the cluster.
     pub fn during(cluster: &mut Cluster, clients: u64, work: impl FnOnce(&mut Cluster)) -> Traffic {
+        Self::of_cluster(cluster, clients, false, work)
+    }
+
+    /// The same while replicas take over and other nodes are restarted.
+    pub fn during_failovers(cluster: &mut Cluster, clients: u64, work: impl FnOnce(&mut Cluster)) -> Traffic {
+        Self::of_cluster(cluster, clients, true, work)
+    }
+
+    fn of_cluster(cluster: &mut Cluster, clients: u64, fails_over: bool, work: impl FnOnce(&mut Cluster)) -> Traffic {
+        let way = |cluster: &Cluster| Way::Cluster {
+            clients: cluster.clients(),
+            connection: Box::new(cluster.client()),
+            nodes: cluster.nodes.iter().map(Node::new).collect(),
+            fails_over,
+        };
+        let visitors = (0..clients).map(|n| Visitor::new(way(cluster), n)).collect();
+        Self::run(visitors, || work(cluster))
+    }
+
+    /// The same with a pair of servers, one of which is the other's replica.
+    pub fn during_pair(pair: &mut [Server; 2], clients: u64, work: impl FnOnce(&mut [Server; 2])) -> Traffic {
+        let way = |pair: &[Server; 2]| Way::Pair([Node::new(&pair[0]), Node::new(&pair[1])], 0);
+        let visitors = (0..clients).map(|n| Visitor::new(way(pair), n)).collect();
+        Self::run(visitors, || work(pair))
+    }
+
+    fn run(visitors: Vec<Visitor>, work: impl FnOnce()) -> Traffic {
         let stop = AtomicBool::new(false);
-        let visitors: Vec<Visitor> = (0..clients).map(|n| Visitor::new(cluster, n)).collect();
         let visitors = thread::scope(|scope| {
             let threads: Vec<_> = visitors
                 .into_iter()
@@ -52,7 +175,7 @@ impl Traffic {
                 })
                 .collect();
             // However the work ends, the clients stop.
-            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(cluster)));
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             stop.store(true, Relaxed);
             let visitors = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
             done.unwrap_or_else(|why| std::panic::resume_unwind(why));
@@ -73,9 +196,24 @@ impl Traffic {
 
     /// Fails unless every session is there as its client knows it, and no other.
     pub fn check(&mut self, cluster: &mut Cluster) {
+        self.check_with(|user| cluster.sessions_of(user));
+    }
+
+    /// The same, of what a server lists.
+    pub fn check_pair(&mut self, primary: &mut Server) {
+        self.check_with(|user| {
+            let list = primary.say(&format!("SESSION.BYUSER {user}"));
+            let mut keys: Vec<String> = list[1..list.len() - 1].split(", ").map(String::from).collect();
+            keys.retain(|key| !key.is_empty());
+            keys.sort();
+            keys
+        });
+    }
+
+    fn check_with(&mut self, mut sessions_of: impl FnMut(&str) -> Vec<String>) {
         for visitor in &mut self.visitors {
             let known: Vec<String> = visitor.sessions.keys().cloned().collect();
-            assert_eq!(cluster.sessions_of(&visitor.user), known, "{}", visitor.user);
+            assert_eq!(sessions_of(&visitor.user), known, "{}", visitor.user);
             for key in known {
                 visitor.read(&key);
                 let version = visitor.sessions[&key].version;
@@ -87,11 +225,9 @@ impl Traffic {
 }
 
 impl Visitor {
-    fn new(cluster: &Cluster, n: u64) -> Self {
-        let sessions = BTreeMap::new();
+    fn new(way: Way, n: u64) -> Self {
         let random = 0x9e37_79b9_7f4a_7c15 ^ n.wrapping_mul(0x2545_f491_4f6c_dd1d);
-        let nodes = cluster.nodes.iter().map(|node| node.client()).collect();
-        Visitor { user: format!("visitor{n}"), connection: cluster.client(), nodes, sessions, random, made: 0, done: 0 }
+        Visitor { user: format!("visitor{n}"), way, sessions: BTreeMap::new(), random, made: 0, done: 0 }
     }
 
     /// xorshift64.
@@ -103,11 +239,8 @@ impl Visitor {
     }
 
     fn say(&mut self, command: &[&str]) -> String {
-        let mut cmd = redis::cmd(command[0]);
-        cmd.arg(&command[1..]);
         self.done += 1;
-        let said = cmd.query::<Value>(&mut self.connection);
-        said.map_or_else(|error| panic!("{command:?}: {error}"), |value| shown(&value))
+        self.way.say(command)
     }
 
     #[track_caller]
@@ -185,6 +318,16 @@ impl Visitor {
     /// Whatever node is asked, it lists no session that is not there. (One that moves meanwhile may be on none of the nodes
     /// when they are asked one after the other, or on two. A replica sends the client away.)
     fn list(&mut self) {
+        if !matches!(self.way, Way::Cluster { fails_over: true, .. }) {
+            assert_eq!(self.unknown_to_me(), None, "{} has no such session", self.user);
+            return;
+        }
+        // A primary that has just lost its slots to its replica answers, for the moment in which it does not know of that.
+        wait_until("nothing but my sessions to be listed", || self.unknown_to_me().is_none());
+    }
+
+    /// A session that a node lists and that is not there.
+    fn unknown_to_me(&mut self) -> Option<String> {
         let user = self.user.clone();
         for list in self.on_nodes(&format!("SESSION.BYUSER {user}")) {
             let mut keys: Vec<&str> = list[1..list.len() - 1].split(", ").filter(|key| !key.is_empty()).collect();
@@ -192,10 +335,11 @@ impl Visitor {
             keys.sort_unstable();
             keys.dedup();
             assert_eq!(keys.len(), n, "{user} has a session twice on one node");
-            for key in keys {
-                assert!(self.sessions.contains_key(key), "{user} has no session {key}");
+            if let Some(key) = keys.into_iter().find(|key| !self.sessions.contains_key(*key)) {
+                return Some(key.to_string());
             }
         }
+        None
     }
 
     /// A guest with three sessions is signed out everywhere: all primaries are asked twice, and again until none of them
@@ -215,20 +359,9 @@ impl Visitor {
         assert_eq!(ended.iter().sum::<u64>(), 3, "{guest}: {ended:?}");
     }
 
-    /// What each node says to a command without a key, but for those that are replicas.
+    /// What each primary says to a command without a key.
     fn on_nodes(&mut self, command: &str) -> Vec<String> {
-        self.done += self.nodes.len() as u64;
-        let ask = |node: &mut Client| {
-            // On a busy machine nodes lose sight of each other for a moment: a client tries again.
-            let mut said = String::new();
-            wait_until("the cluster to be up", || {
-                said = node.say(command);
-                !said.starts_with("CLUSTERDOWN ")
-            });
-            said
-        };
-        let mut said: Vec<String> = self.nodes.iter_mut().map(ask).collect();
-        said.retain(|said| !said.starts_with("MOVED ") && !said.starts_with("READONLY "));
-        said
+        self.done += 1;
+        self.way.on_primaries(command)
     }
 }
