@@ -13,7 +13,7 @@ export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run cluster cluster-stop test test-module test-python test-python-upstream test-node test-browser example-express example-django bench-python bench-node dist-python test-servers test-asan server-suites fuzz soak bench bench-full bench-servers bench-instructions test-clients deb test-deb dist test-dist test-reproducible test-upgrade lint install clean
+.PHONY: help setup build run cluster cluster-stop test test-module test-python test-python-upstream test-node test-browser example-express example-django bench-python bench-node dist-python test-servers test-asan server-suites fuzz soak bench bench-full bench-servers bench-instructions test-clients deb test-deb dist test-dist test-reproducible test-upgrade release test-release lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -131,6 +131,12 @@ test-reproducible: setup ## builds the last commit twice, in different folders, 
 
 test-upgrade: build ## upgrades a pair and a cluster to another version of the module, and back, under load
 	@scripts/test-upgrade.sh
+
+release: ## VERSION=x.y.z: checks, writes the number wherever one stands, commits and tags (DRY_RUN=1 shows what would change)
+	@scripts/release.sh "$(VERSION)" $(if $(DRY_RUN),--dry-run)
+
+test-release: ## tries that in a clone that is thrown away
+	@scripts/test-release.sh
 
 lint: setup ## formatting and clippy, warnings denied
 	cargo fmt --check
