@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 top=$PWD
 base=$top/build/socketstream
+cli=${REDIS_CLI:-redis-cli}
 module=${SESSION_MODULE:-$top/target/release/libredis_session.so}
 mkdir -p "$base/package"
 
@@ -51,21 +52,27 @@ upstream() {
         touch "$dir/.prepared"
     fi
     git -C "$dir" checkout -q -- .
-    (cd "$dir" && npm install -q --no-save --no-audit --no-fund --ignore-scripts ioredis@5 "$base"/redis-session-client-*.tgz >/dev/null 2>&1)
+    (cd "$dir" && npm install -q --no-save --no-audit --no-fund --ignore-scripts --legacy-peer-deps ioredis@5 "$base"/redis-session-client-*.tgz >/dev/null 2>&1)
     cat >"$dir/store.js" <<'JS'
 const { Redis } = require('ioredis')
-const { RedisSessionStore } = require('redis-session-client')
 
 const client = new Redis(Number(process.env.SESSION_PORT), '127.0.0.1')
 client.on('connect', () => client.stream.unref())
 module.exports = function MemoryStore() {
+  // Only now: express-session is still being loaded when this file is.
+  const { RedisSessionStore } = require('redis-session-client')
   return new RedisSessionStore({ client, prefix: `${Math.random()}:` })
 }
 JS
+    local default=$dir/node_modules/express-session/session/memory.js
+    [ -e "$default.own" ] || cp "$default" "$default.own"
+    cp "$default.own" "$default"
     run_upstream "$dir" its-own
     cp "$dir/store.js" "$dir/lib/session/memory.js"
-    cp "$dir/store.js" "$dir/node_modules/express-session/session/memory.js"
+    cp "$dir/store.js" "$default"
+    "$cli" -p "$SESSION_PORT" CONFIG RESETSTAT >/dev/null
     run_upstream "$dir" ours
+    echo "what the server was asked: $("$cli" -p "$SESSION_PORT" INFO commandstats | grep -aoE 'session\.[a-z]+:calls=[0-9]+' | tr '\n' ' ')"
 }
 
 run_upstream() { # folder, whose store
