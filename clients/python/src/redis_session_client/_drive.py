@@ -15,7 +15,6 @@ import redis.asyncio
 from redis.exceptions import ClusterDownError, MovedError, ResponseError
 
 from ._arguments import Argument, Key
-from ._leases import Leases, has_plenty
 from .errors import translated
 
 T = TypeVar("T")
@@ -46,14 +45,11 @@ _ROUNDS = 3
 class SyncServer:
     """Runs operations with a `redis.Redis` (also one of a Sentinel) or a `redis.RedisCluster`."""
 
-    def __init__(self, client: SyncClient, *, keep: bool = False) -> None:
-        """With `keep` each thread keeps a connection of the client's pool, if it has plenty: that is quicker."""
+    def __init__(self, client: SyncClient) -> None:
         self.client: Any = client
         self.is_cluster = isinstance(client, redis.RedisCluster)
         self._is_plain = _is_plain(client, redis.Redis)
         self._for_pool = () if self.is_cluster else _for_pool(client)
-        pool: Any = getattr(client, "connection_pool", None)
-        self._leases = Leases(pool, self._for_pool) if keep and self._is_plain and has_plenty(pool) else None
 
     def run(self, steps: Steps[T]) -> T:
         """Runs an operation. Errors of the server are raised inside it, where it may catch them."""
@@ -105,8 +101,6 @@ class SyncServer:
 
         It does what execute_command does, without the measurements around it, which are a quarter of a command's cost.
         """
-        if self._leases is not None and command.repeat:
-            return self._kept(self._leases.connection(), command)
         pool = self.client.connection_pool
         connection = pool.get_connection(*self._for_pool)
 
@@ -125,25 +119,6 @@ class SyncServer:
             raise
         finally:
             pool.release(connection)
-
-    @staticmethod
-    def _kept(connection: Any, command: Command) -> Any:
-        def once() -> Any:
-            connection.send_command(*command.args)
-            return connection.read_response()
-
-        try:
-            return connection.retry.call_with_retry(once, lambda _: connection.disconnect())
-        except redis.exceptions.ReadOnlyError:
-            # The primary may be another server by now, under the same name.
-            connection.disconnect()
-            raise
-        except ResponseError:
-            raise
-        except BaseException:
-            # An answer may be on its way still, which must not be taken for that to the next command.
-            connection.disconnect()
-            raise
 
 
 class AsyncServer:

@@ -29,8 +29,6 @@ T = TypeVar("T")
 # Since redis-py 6 `retry` says how often a cluster's command is tried; before, that had a parameter of its own.
 _RETRY_IS_THE_CLUSTERS = 6
 
-_MOST = 2**31
-
 #: Seconds that a request waits for the server at most, unless the URL says otherwise (`?socket_timeout=2`).
 TIMEOUT = 5.0
 
@@ -40,7 +38,7 @@ class Connections:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
-        self.server = SyncServer(_sync_client(configuration), keep=configuration.source == "url")
+        self.server = SyncServer(_sync_client(configuration))
         self.operations = Operations(configuration.options, codec(), is_cluster=self.server.is_cluster, details=False)
         self._servers: dict[asyncio.AbstractEventLoop, AsyncServer] = {}
         self._lock = threading.Lock()
@@ -132,13 +130,11 @@ def _async_client(configuration: Configuration) -> Any:
 def _made(configuration: Configuration, single: Any, cluster: Any, sentinel: Any, retry: Any) -> Any:
     where = configuration.where
     # A connection that broke is made anew, once; what timed out is not tried again, so that no request waits twice.
-    options: dict[str, Any] = {
+    options = {
         "socket_timeout": TIMEOUT,
         "socket_connect_timeout": TIMEOUT,
         "retry": retry(NoBackoff(), 1, (redis.exceptions.ConnectionError,)),
     }
-    if configuration.source != "cluster":
-        options["max_connections"] = _MOST  # by default 100 since redis-py 8, and each thread has one
     match configuration.source:
         case "url":
             return single.from_url(where, **options)
