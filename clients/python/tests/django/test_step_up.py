@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from typing import Any
 from unittest import mock
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_login_failed
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
 
-from redis_session_client.django import SessionStore
+from redis_session_client.django import SessionStore, requires_step_up
+from redis_session_client.django.views import ConfirmPasswordView
+from tests.django import urls
 from tests.django.conftest import Browser
 
 pytestmark = pytest.mark.usefixtures("site")
@@ -48,6 +55,33 @@ def test_an_async_page(visitor: Browser) -> None:
 def test_it_goes_nowhere_else(visitor: Browser) -> None:
     response = visitor.post("/devices/confirm-password/", {"password": "secret", "next": "https://example.com/"})
     assert response.headers["Location"] == "/"
+
+
+def test_a_wrong_password_is_a_failed_login(visitor: Browser) -> None:
+    failed = []
+
+    def note(credentials: dict[str, str], **_: object) -> None:
+        failed.append(credentials["username"])
+
+    user_login_failed.connect(note)
+    try:
+        visitor.post("/devices/confirm-password/", {"password": "guess"})
+    finally:
+        user_login_failed.disconnect(note)
+    assert failed == ["alice"]
+
+
+def test_a_page_of_the_sites_own_for_more_minutes(site: Any, visitor: Browser) -> None:
+    @requires_step_up(confirm_url="again")
+    def page(request: HttpRequest) -> HttpResponse:
+        return HttpResponse("done")
+
+    again = path("again/", ConfirmPasswordView.as_view(seconds=900), name="again")
+    site(ROOT_URLCONF=(path("page/", page), again, *urls.urlpatterns))
+    assert visitor.get("/page/").headers["Location"] == "/again/?next=/page/"
+    visitor.post("/again/", {"password": "secret"})
+    assert visitor.get("/page/").content == b"done"
+    assert 890 < SessionStore(visitor.cookie)["_step_up_until"] - time.time() <= 900
 
 
 def test_it_is_over_after_some_time(visitor: Browser) -> None:

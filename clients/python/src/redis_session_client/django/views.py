@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import REDIRECT_FIELD_NAME, logout
+from django.contrib.auth import REDIRECT_FIELD_NAME, authenticate, logout
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import RedirectURLMixin
 from django.core.exceptions import ImproperlyConfigured
@@ -82,14 +82,16 @@ class ConfirmPasswordForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
 
-    def __init__(self, user: Any, *args: Any, **kwargs: Any) -> None:
-        self.user = user
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.request = request
         super().__init__(*args, **kwargs)
 
     def clean_password(self) -> str:
-        """Refuses a wrong one."""
+        """Refuses a wrong one. It is asked for as at a login, so that what counts failed logins counts this, too."""
         password: str = self.cleaned_data["password"]
-        if not self.user.check_password(password):
+        name = self.request.user.get_username()
+        user: Any = authenticate(self.request, username=name, password=password)
+        if user is None or user.pk != self.request.user.pk:
             raise forms.ValidationError(gettext_lazy("The password is not right."), code="password_incorrect")
         return password
 
@@ -110,7 +112,7 @@ class ConfirmPasswordView(LoginRequiredMixin, RedirectURLMixin, FormView):  # ty
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """The form wants to know whose password it is."""
-        return {"user": self.request.user, **super().get_form_kwargs()}
+        return {"request": self.request, **super().get_form_kwargs()}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Adds `next`, for the form to send back."""
