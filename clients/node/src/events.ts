@@ -99,6 +99,7 @@ class Events implements SessionEvents {
   #listening = false
   /** Whether all primaries publish what happens. */
   #published = false
+  #looking: Promise<void> | undefined
   /** An answer did not come. */
   #unsure = false
 
@@ -172,7 +173,8 @@ class Events implements SessionEvents {
       const reply = await this.#connection.send(['SESSION.INFO', key])
       if (reply === null) return null
       const { deadline, grace } = record(reply)
-      return { deadline: deadline as number | null, snapshot: grace !== null }
+      // A client may be set to give numbers as strings.
+      return { deadline: deadline === null ? null : Number(deadline), snapshot: grace !== null }
     } catch (error) {
       const { message } = error as Error
       // Something else has taken the key, so the session is gone.
@@ -215,13 +217,18 @@ class Events implements SessionEvents {
     }
   }
 
-  async #lookWhetherPublished(): Promise<void> {
-    const before = this.#published
-    this.#published = this.#assumePublished || (await this.#isPublished())
-    if (this.#published && !before) this.#watched.checkAll()
+  /** One look at a time: where a server does not answer, it may take long. */
+  #lookWhetherPublished(): Promise<void> {
+    this.#looking ??= this.#isPublished().then((published) => {
+      this.#looking = undefined
+      if (published && !this.#published) this.#watched.checkAll()
+      this.#published = published
+    })
+    return this.#looking
   }
 
   async #isPublished(): Promise<boolean> {
+    if (this.#assumePublished) return true
     try {
       const replies = await this.#connection.sendToPrimaries(['CONFIG', 'GET', 'notify-keyspace-events'])
       const settings = replies.map((reply) => String(record(reply)['notify-keyspace-events']))

@@ -1,64 +1,16 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as ioredis5 from 'ioredis5'
-import * as ioredis6 from 'ioredis6'
-import * as redis5 from 'redis5'
 import * as redis6 from 'redis6'
 import { type EndedSession, type SessionEvents, type SessionEventsOptions, sessionEvents } from '../src/events.js'
+import { type Client, flavours } from './clients.js'
 import { startProxy } from './proxy.js'
-import { type Cluster, type Sentinel, type Server, startCluster, startSentinel, startServer, until } from './server.js'
+import { type Cluster, type Server, startCluster, startSentinel, startServer, until } from './server.js'
 
 const PUBLISH = ['--notify-keyspace-events', 'Egxed']
 
-interface Library {
-  name: string
-  single(port: number): Promise<Opened>
-  cluster(ports: number[]): Promise<Opened>
-  sentinel(setup: Sentinel): Promise<Opened>
-}
-
-interface Opened {
-  client: unknown
-  close(): unknown
-}
-
-function nodeRedis(name: string, { createClient, createCluster, createSentinel }: typeof redis6): Library {
-  const opened = async <T extends { connect(): Promise<unknown>; destroy(): unknown; on: (...a: never[]) => unknown }>(
-    client: T,
-  ) => {
-    ;(client.on as (event: string, listener: () => void) => void)('error', () => {})
-    await client.connect()
-    return { client, close: () => client.destroy() }
-  }
-  return {
-    name,
-    single: (port) => opened(createClient({ url: `redis://127.0.0.1:${port}` })),
-    cluster: (ports) =>
-      opened(createCluster({ rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })) })),
-    sentinel: ({ name, sentinel }) => opened(createSentinel({ name, sentinelRootNodes: [sentinel] })),
-  }
-}
-
-function ioredis(name: string, { Redis, Cluster }: typeof ioredis6): Library {
-  const opened = async (client: InstanceType<typeof Redis> | InstanceType<typeof Cluster>) => {
-    client.on('error', () => {})
-    return { client, close: () => client.disconnect() }
-  }
-  return {
-    name,
-    single: (port) => opened(new Redis(port, '127.0.0.1')),
-    cluster: (ports) => opened(new Cluster(ports.map((port) => ({ host: '127.0.0.1', port })))),
-    sentinel: ({ name, sentinel }) => opened(new Redis({ name, sentinels: [sentinel] })),
-  }
-}
-
-const libraries = [
-  nodeRedis('node-redis 5', redis5 as unknown as typeof redis6),
-  nodeRedis('node-redis 6', redis6),
-  ioredis('ioredis 5', ioredis5 as unknown as typeof ioredis6),
-  ioredis('ioredis 6', ioredis6),
-]
+/** Each library and version, in different protocols. */
+const libraries = [flavours[0]!, flavours[3]!, flavours[4]!, flavours[7]!]
 
 /** Collects what is reported, by key. */
 function collect(events: SessionEvents) {
@@ -73,7 +25,7 @@ function collect(events: SessionEvents) {
   return { reasons, twice, done }
 }
 
-async function listening(opened: Opened, options: SessionEventsOptions = {}) {
+async function listening(opened: Client, options: SessionEventsOptions = {}) {
   const events = sessionEvents(opened.client, { onWarning: (message) => assert.fail(message), ...options })
   const collected = collect(events)
   await events.ready()
@@ -83,15 +35,15 @@ async function listening(opened: Opened, options: SessionEventsOptions = {}) {
 for (const library of libraries) {
   describe(`sessionEvents, one server, ${library.name}`, () => {
     let server: Server
-    let opened: Opened
+    let opened: Client
     const run = (...args: string[]) => server.command(...args)
 
     before(async () => {
       server = await startServer({ args: [...PUBLISH, '--enable-debug-command', 'yes'] })
-      opened = await library.single(server.port)
+      opened = await library.single(server)
     })
     after(async () => {
-      await opened.close()
+      opened.close()
       await server.close()
     })
 
@@ -223,7 +175,7 @@ for (const library of libraries) {
   describe(`sessionEvents, servers that do not help, ${library.name}`, () => {
     test('says once that the server publishes nothing, and asks; listens when it does', async () => {
       const server = await startServer()
-      const opened = await library.single(server.port)
+      const opened = await library.single(server)
       const warnings: string[] = []
       const { events, reasons } = await listening(opened, {
         interval: 100,
@@ -245,25 +197,25 @@ for (const library of libraries) {
       await until(() => reasons.has('b'))
       assert.equal(reasons.get('b'), 'signed-out')
       await events.return()
-      await opened.close()
+      opened.close()
       await server.close()
     })
 
     test('says that the module is missing', async () => {
       const server = await startServer({ module: false, args: PUBLISH })
-      const opened = await library.single(server.port)
+      const opened = await library.single(server)
       const events = sessionEvents(opened.client)
       events.watch('a')
       await assert.rejects(events.next(), /does not have the module redis-session/)
       assert.deepEqual(await events.next(), { done: true, value: undefined })
-      await opened.close()
+      opened.close()
       await server.close()
     })
 
     test('misses none while the server cannot be reached, and notices a connection that is dead and open', async () => {
       const server = await startServer({ args: PUBLISH })
       const proxy = await startProxy(server.port)
-      const opened = await library.single(proxy.port)
+      const opened = await library.single({ ...server, port: proxy.port, url: `redis://127.0.0.1:${proxy.port}` })
       const { events, reasons } = await listening(opened, { interval: 200 })
       for (const key of ['a', 'b', 'c', 'd']) {
         await server.command('SESSION.SET', key)
@@ -287,17 +239,52 @@ for (const library of libraries) {
       await until(() => reasons.get('c') === 'signed-out', 'c is told')
       assert.ok(!reasons.has('d'))
       await events.return()
-      await opened.close()
+      opened.close()
       await proxy.close()
       await server.close()
     })
   })
 
-  describe(`sessionEvents, cluster, ${library.name}`, () => {
-    test('hears all primaries, through a move of slots and a failover', async () => {
+  describe(`sessionEvents, behind Sentinel, ${library.name}`, () => {
+    test('follows a failover', async () => {
+      const setup = await startSentinel()
+      for (const server of [setup.primary, setup.replica]) {
+        await server.command('CONFIG', 'SET', 'notify-keyspace-events', 'Egxed')
+      }
+      const opened = await library.sentinel(setup)
+      const { events, reasons, twice } = await listening(opened, { interval: 500 })
+      for (const key of ['a', 'b', 'c', 'd']) {
+        await setup.primary.command('SESSION.SET', key)
+        events.watch(key)
+      }
+      await setup.primary.command('SESSION.DEL', 'a')
+      await until(() => reasons.get('a') === 'signed-out')
+      await until(async () => String(await setup.replica.command('EXISTS', 'd')) === '1')
+      await setup.failover()
+      // The sentinel cuts the connections of a server whose role it changes.
+      await until(() => setup.replica.command('SESSION.DEL', 'b').catch(() => false))
+      await until(async () => String(await setup.replica.command('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=7'))
+      await setup.replica.command('SESSION.DEL', 'c')
+      await until(() => reasons.get('c') === 'signed-out', 'c is told')
+      // Until the old primary learns that it is none, or goes, the application's client may be asking that one.
+      await setup.primary.stop()
+      await until(() => reasons.has('b'), 'b is missed')
+      assert.ok(!reasons.has('d'))
+      assert.deepEqual(twice, [])
+      await events.return()
+      opened.close()
+      await setup.close()
+    })
+  })
+}
+
+// Most of it is waiting for the cluster.
+describe('sessionEvents, cluster', { concurrency: 2 }, () => {
+  for (const library of libraries) {
+    test(`hears all primaries, through a move of slots and a failover, ${library.name}`, async () => {
       const cluster = await startCluster({ replicas: true })
       await Promise.all(cluster.nodes.map((node) => node.command('CONFIG', 'SET', 'notify-keyspace-events', 'Egxed')))
-      const opened = await library.cluster(cluster.ports.slice(0, 3))
+      const opened = await library.cluster(cluster)
       const run = (name: string, key: string) => runOn(cluster, name, key)
       const { events, reasons, twice } = await listening(opened, { interval: 500 })
       const keys = Array.from({ length: 40 }, (_, i) => `s:${i}`)
@@ -329,43 +316,11 @@ for (const library of libraries) {
       await until(() => reasons.size === 40, 'ends after a primary died')
       assert.deepEqual(twice, [])
       await events.return()
-      await opened.close()
+      opened.close()
       await cluster.close()
     })
-  })
-
-  describe(`sessionEvents, behind Sentinel, ${library.name}`, () => {
-    test('follows a failover', async () => {
-      const setup = await startSentinel()
-      for (const server of [setup.primary, setup.replica]) {
-        await server.command('CONFIG', 'SET', 'notify-keyspace-events', 'Egxed')
-      }
-      const opened = await library.sentinel(setup)
-      const { events, reasons, twice } = await listening(opened, { interval: 500 })
-      for (const key of ['a', 'b', 'c', 'd']) {
-        await setup.primary.command('SESSION.SET', key)
-        events.watch(key)
-      }
-      await setup.primary.command('SESSION.DEL', 'a')
-      await until(() => reasons.get('a') === 'signed-out')
-      await until(async () => String(await setup.replica.command('EXISTS', 'd')) === '1')
-      await setup.failover()
-      // The sentinel cuts the connections of a server whose role it changes.
-      await until(() => setup.replica.command('SESSION.DEL', 'b').catch(() => false))
-      await until(async () => String(await setup.replica.command('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=7'))
-      await setup.replica.command('SESSION.DEL', 'c')
-      await until(() => reasons.get('c') === 'signed-out', 'c is told')
-      // Until the old primary learns that it is none, or goes, the application's client may be asking that one.
-      await setup.primary.stop()
-      await until(() => reasons.has('b'), 'b is missed')
-      assert.ok(!reasons.has('d'))
-      assert.deepEqual(twice, [])
-      await events.return()
-      await opened.close()
-      await setup.close()
-    })
-  })
-}
+  }
+})
 
 /** Runs a command where its key is. */
 async function runOn(cluster: Cluster, name: string, key: string): Promise<unknown> {
