@@ -85,6 +85,24 @@ def test_login_raises_what_a_site_can_catch(site: Site, browser: NewBrowser, ali
     assert SessionStore(visitor.session_key)["said"] == "too many"
 
 
+def test_a_second_click_that_is_one_too_many_leaves_the_cookie_alone(
+    site: Site, browser: NewBrowser, alice: User
+) -> None:
+    site(max_sessions=1, on_limit="reject")
+    visitor = browser()
+    visitor.writes(cart="[1]")
+    old = visitor.cookie
+    visitor.signs_in()
+    request = RequestFactory().post("/login/")
+    request.session = SessionStore(old)
+    with pytest.raises(SessionLimit):
+        login(request, alice)
+    assert request.session.is_snapshot
+    assert request.session.session_key == old
+    assert not request.session.is_empty()
+    assert visitor.who() == "alice"
+
+
 async def test_alogin_raises_it_too(site: Site, alice: User) -> None:
     auth: Any = pytest.importorskip("django.contrib.auth")
     if not hasattr(auth, "alogin"):

@@ -252,6 +252,7 @@ class SessionStore(StepUp):
         """The session ended, or got another id, while this request ran. Nothing comes back, but a login counts."""
         if self._logs_in(loaded) and (loaded.frozen or self._rotated_from is not None):
             self._begin_under(new_id())
+            self._loaded = loaded  # what the session is again if that is refused
             return (yield from self._beginning(asked, terms))
         now = yield from asked.operations.load(loaded.id)
         raise SessionRotated if now is not None and now.frozen else UpdateError
@@ -365,8 +366,9 @@ class SessionStore(StepUp):
 
     def _revert(self) -> None:
         """Undoes what this request did to the session: the server has refused it."""
-        self._session_cache = {} if self._loaded is None else self._loaded.data()
-        self._session_key = self.stored_key
+        loaded = self._loaded
+        self._session_cache = {} if loaded is None else loaded.data()
+        self._session_key = None if loaded is None else loaded.id
         self._modified = False
         self._settle()
 
