@@ -67,8 +67,9 @@ def _sentinel() -> Iterator[tuple[Sentinel, dict[str, str]]]:
 def sentinel(_sentinel: tuple[Sentinel, dict[str, str]]) -> Sentinel:
     """A primary and its replica, both with the module, behind a Sentinel: `sentinel.primary()` says which is which."""
     sentinel, settings = _sentinel
-    primary = sentinel.primary()
-    primary.reset(settings)
+    sentinel.settle()
+    sentinel.primary().reset(settings)
+    sentinel.replica().reset(settings, empty=False)  # it follows
     return sentinel
 
 

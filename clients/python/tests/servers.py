@@ -140,8 +140,14 @@ class Server:
         """As redis-cli would: the reply with strings, lists and integers, whatever the client library makes of it."""
         assert self._admin is not None, "the server is stopped"
         with self._one_at_a_time:
-            self._admin.send_command(*arguments)
-            return self._admin.read_response()
+            try:
+                self._admin.send_command(*arguments)
+                return self._admin.read_response()
+            except redis.exceptions.ConnectionError:
+                # Sentinel closes all connections of a server that it makes a replica.
+                self._admin.disconnect()
+                self._admin.send_command(*arguments)
+                return self._admin.read_response()
 
     def keys(self, pattern: str = "*") -> list[str]:
         return sorted(self.command("KEYS", pattern))
@@ -173,7 +179,7 @@ class Server:
             reply += self.command("CONFIG", "GET", pattern)
         return dict(zip(reply[::2], reply[1::2], strict=True))
 
-    def reset(self, settings: dict[str, str]) -> None:
+    def reset(self, settings: dict[str, str], *, empty: bool = True) -> None:
         """Makes it as it was at its start: running, empty, with these settings, without ACL users and pauses."""
         self.start()
         self.command("CLIENT", "UNPAUSE")
@@ -183,8 +189,9 @@ class Server:
         for user in self.command("ACL", "USERS"):
             if user != "default":
                 self.command("ACL", "DELUSER", user)
-        self.command("FLUSHALL")
-        self.command("SCRIPT", "FLUSH")
+        if empty:
+            self.command("FLUSHALL")
+            self.command("SCRIPT", "FLUSH")
 
 
 class Cluster:
@@ -258,8 +265,9 @@ class Sentinel:
     name = "sessions"
 
     def __init__(self, module: bool = True) -> None:
-        first = Server("--save", "", "--repl-diskless-sync-delay", "0", module=module)
-        second = Server("--save", "", "--replicaof", f"127.0.0.1 {first.port}", module=module)
+        options = ("--save", "", "--repl-diskless-sync-delay", "0")
+        first = Server(*options, module=module)
+        second = Server(*options, "--replicaof", f"127.0.0.1 {first.port}", module=module)
         self.servers = [first, second]
         wait_for(lambda: "master_link_status:up" in second.command("INFO", "replication"), 20, "the replica")
         self.watcher = Server(*self._watcher_arguments(first.port), module=False)
@@ -272,7 +280,8 @@ class Sentinel:
         configuration.write_text(
             f"sentinel monitor {self.name} 127.0.0.1 {port} 1\n"
             f"sentinel down-after-milliseconds {self.name} 1000\n"
-            f"sentinel failover-timeout {self.name} 10000\n"
+            # Twice this long after a failover begins no other.
+            f"sentinel failover-timeout {self.name} 4000\n"
         )
         self._configuration = configuration
         return (str(configuration), "--sentinel")
@@ -290,11 +299,29 @@ class Sentinel:
         port = int(self._watcher("GET-MASTER-ADDR-BY-NAME")[1])
         return next(server for server in self.servers if server.port == port)
 
+    def replica(self) -> Server:
+        """The other one."""
+        primary = self.primary()
+        return next(server for server in self.servers if server is not primary)
+
+    def settle(self) -> None:
+        """Waits until both run, one follows the other, and has all that it has."""
+        for server in self.servers:
+            server.start()
+        wait_for(self._is_settled, 60, "primary and replica")
+
+    def _is_settled(self) -> bool:
+        primary = self.primary()
+        link = self.replica().command("INFO", "replication")
+        return (
+            primary.command("ROLE")[0] == "master" and "master_link_status:up" in link and self._synchronised(primary)
+        )
+
     def failover(self) -> Server:
         """Makes the replica the primary, waits until that is done, and returns the new primary."""
+        self.settle()
         before = self.primary()
-        other = next(server for server in self.servers if server is not before)
-        wait_for(lambda: self._synchronised(before), 20, "the replica")
+        other = self.replica()
         wait_for(self._begin_failover, 30, "Sentinel's readiness for a failover")
         wait_for(lambda: self.primary() is other, 30, "Sentinel to name the new primary")
         wait_for(lambda: other.command("ROLE")[0] == "master", 30, "the new primary")

@@ -1,4 +1,4 @@
-"""The examples of docs/sockets.md do what the page says."""
+"""The examples of docs/sockets-python.md do what the page says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.events.test_events import PATIENCE, publish
 from tests.pages import at_server, examples, section
 from tests.servers import TOP, Server, free_port, wait_for
 
-PAGE = next(page for name in ("sockets.md", "sockets-python.md") if (page := TOP / "docs" / name).exists())
+PAGE = TOP / "docs/sockets-python.md"
 
 
 @pytest.fixture
