@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import Cluster, Sentinel, Server
+from tests.servers import Cluster, Sentinel, Server, wait_for
 
 
 @pytest.fixture(scope="session")
