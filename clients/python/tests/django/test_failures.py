@@ -165,6 +165,27 @@ def test_a_lost_answer_to_the_first_write(
     assert len(server.keys()) == 1
 
 
+async def test_on_an_event_loop(configure: Configure, between: Between) -> None:
+    configure({"url": f"redis://127.0.0.1:{between.port}/0?socket_timeout=0.3"})
+    session = SessionStore()
+    await session.aset("cart", [1])
+    await session.asave()
+    await session.acycle_key()
+    await session.aset("_auth_user_id", "7")
+    between.losing, between.lose = b"SESSION.ROTATE", 1
+    await session.asave()
+    assert between.lose == 0
+    assert await SessionStore(session.session_key).aget("cart") == [1]
+    between.silent = True
+    started = time.monotonic()
+    with pytest.raises(redis.exceptions.TimeoutError):
+        await SessionStore(session.session_key).aload()
+    assert time.monotonic() - started < 0.5
+    between.silent = False
+    assert await SessionStore(session.session_key).aget("cart") == [1]
+    await connections().aclose()
+
+
 # --- the server says no ---
 
 
