@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import Cluster, Sentinel, Server, wait_for
+from tests.servers import Cluster, Sentinel, Server
 
 
 @pytest.fixture(scope="session")
