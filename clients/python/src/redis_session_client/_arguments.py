@@ -35,7 +35,7 @@ Until: TypeAlias = datetime | float | Literal[Keep.KEEP] | None
 Whose: TypeAlias = User | Literal[Keep.KEEP] | None
 Policy: TypeAlias = Literal["oldest", "lru", "reject"]
 
-_LONGEST = 10 * 365 * 86400 * 1000  # ms; what the server takes for 10 years
+LONGEST = 10 * 365 * 86400  # seconds; what the server takes for 10 years
 _LATEST = 253402300799999  # ms; the end of the year 9999
 _PAST = 1  # ms; an end that ends the session at once
 
@@ -64,7 +64,7 @@ def times(idle: Timeout = KEEP, lifetime: Timeout = KEEP, expires_at: Until = KE
 
 def _milliseconds(value: Seconds) -> int:
     # Rounded up, and cut before it becomes an integer: a site's "for ever" may be infinite.
-    return math.ceil(min(seconds(value) * 1000, _LONGEST))
+    return math.ceil(min(seconds(value), LONGEST) * 1000)
 
 
 def _unix_milliseconds(value: datetime | float) -> int:

@@ -136,6 +136,18 @@ class Operations:
             return False
         return bool((yield Command(("SESSION.DEL", self.keys.key(session_id)))))
 
+    def end(self, loaded: Loaded, *, unless_written: bool) -> Steps[bool]:
+        if loaded.frozen:
+            return False
+        known = loaded.version if unless_written else None
+        condition: list[Argument] = ["XX"] if known is None else ["IFVERSION", known]
+        key = self.keys.key(loaded.id)
+        command = ("SESSION.SET", key, *condition, *arguments.times(expires_at=0))
+        try:
+            return (yield Command(command, None if known is None else key, repeat=known is None)) is not None
+        except SessionGone:
+            return False
+
     def exists(self, session_id: str | None) -> Steps[bool]:
         if session_id is None or not acceptable(session_id):
             return False

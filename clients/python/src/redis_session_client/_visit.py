@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import enum
 import logging
+import time
 import uuid
 from collections.abc import Callable, Generator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
-from ._arguments import KEEP, Keep, Timeout, seconds
+from ._arguments import KEEP, LONGEST, Keep, Timeout, seconds
 from ._models import Loaded
 from .errors import SessionError
 from .keys import new_id
@@ -25,6 +26,8 @@ UserOf: TypeAlias = str | Callable[[Mapping[str, Any]], Any] | None
 
 _TRIES = 3  # to find an id that is free; the first one is, or the randomness is broken
 _TOLERANCE = 0.001  # seconds by which two equal idle timeouts may differ after rounding
+#: The field that `step_up` makes: who has shown who they are, and until when (Unix seconds) that counts.
+STEP_UP = "_step_up"
 
 logger = logging.getLogger("redis_session_client")
 
@@ -72,6 +75,13 @@ class Visit:
     def id(self) -> str | None:
         """The id of the session that is there; None before it begins."""
         return None if self.loaded is None else self.loaded.id
+
+    def user(self, data: Mapping[str, Any], where: UserOf) -> str | None:
+        """The user that the session names now, or else has on the server."""
+        named = user_of(data, where)
+        if named is not KEEP:
+            return named
+        return None if self.loaded is None else self.loaded.user
 
     def found(self, loaded: Loaded | None) -> None:
         """Takes what was read. What cannot be decoded (another serializer wrote it) is as good as no session."""
@@ -127,15 +137,29 @@ class Visit:
             yield from self.end()  # a logout by the old id
 
     def end(self) -> Calls[None]:
-        """Ends the session. A snapshot that is nobody's keeps its cookie: its browser may have just logged in."""
-        if self.loaded is None:
+        """Ends the session. One that is nobody's keeps its cookie where its browser has logged in meanwhile."""
+        loaded = self.loaded
+        if loaded is None:
             self.cookie = Cookie.DELETE if self.brought is not None else Cookie.LEAVE
             return
-        if self.loaded.frozen and self.loaded.user is None:
-            return
-        yield Call("delete", (self.loaded.id,))
+        if loaded.user is None:
+            if loaded.frozen or not (yield from self._end_unused(loaded)):
+                return
+        else:
+            yield Call("delete", (loaded.id,))
         self.cookie = Cookie.DELETE
         self.loaded = None
+
+    def _end_unused(self, loaded: Loaded) -> Calls[bool]:
+        """Ends a session that is empty now, and nobody's. What another request has written meanwhile stays."""
+        if (yield Call("end", (loaded,), {"unless_written": not self.cleared})):
+            return True
+        written = None if self.cleared else (yield Call("save", (loaded, {})))
+        if written is None:
+            self.gone = True
+        else:
+            self._written(written, KEEP)
+        return False
 
     def _begin(self, data: Mapping[str, Any], user: str | None, idle: Timeout) -> Calls[None]:
         for _ in range(_TRIES):
@@ -220,7 +244,15 @@ def user_or_none(data: Mapping[str, Any], where: UserOf) -> str | None:
     return None if user is KEEP else user
 
 
+def stepped_up(data: Mapping[str, Any], user: str | None) -> bool:
+    """Whether `step_up` was called for this user, and its time is not over."""
+    match data.get(STEP_UP):
+        case [who, int(until)]:
+            return bool(who == user and time.time() < until)
+    return False
+
+
 def _same(one: Timeout, other: Timeout) -> bool:
     if one is KEEP or other is KEEP or one is None or other is None:
         return one is other
-    return abs(seconds(one) - seconds(other)) <= _TOLERANCE
+    return abs(min(seconds(one), LONGEST) - min(seconds(other), LONGEST)) <= _TOLERANCE

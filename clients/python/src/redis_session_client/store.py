@@ -115,6 +115,14 @@ class Store:
         """Ends a session. Tells whether there was one."""
         return self._server.run(self._operations.delete(session_id))
 
+    def end(self, loaded: Loaded, *, unless_written: bool = False) -> bool:
+        """Ends a session that was read, unless it got another id meanwhile: `delete` would end its snapshot then.
+
+        Tells whether it did. `unless_written`: not where somebody has written to it, either (this wants `details`, or
+        `conflict="strict"`).
+        """
+        return self._server.run(self._operations.end(loaded, unless_written=unless_written))
+
     def exists(self, session_id: str | None) -> bool:
         """Tells whether there is a live session; a snapshot is none."""
         return self._server.run(self._operations.exists(session_id))
@@ -233,6 +241,10 @@ class AsyncStore:
     async def delete(self, session_id: str | None) -> bool:
         """Ends a session. Tells whether there was one."""
         return await self._server.run(self._operations.delete(session_id))
+
+    async def end(self, loaded: Loaded, *, unless_written: bool = False) -> bool:
+        """Ends a session that was read, unless it got another id meanwhile."""
+        return await self._server.run(self._operations.end(loaded, unless_written=unless_written))
 
     async def exists(self, session_id: str | None) -> bool:
         """Tells whether there is a live session; a snapshot is none."""

@@ -42,6 +42,10 @@ async def put(request: Request) -> Response:
     return PlainTextResponse("")
 
 
+async def take(request: Request) -> Response:
+    return PlainTextResponse(request.session.pop(request.path_params["key"]))
+
+
 async def add(request: Request) -> Response:
     request.session.setdefault("list", [])
     request.session["list"].append(request.path_params["value"])
@@ -158,6 +162,7 @@ PAGES = {
     "/": read,
     "/plain": plain,
     "/set/{key}/{value}": put,
+    "/take/{key}": take,
     "/add/{value}": add,
     "/append/{value}": append,
     "/login/{user}": login,

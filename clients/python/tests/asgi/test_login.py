@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import anyio.from_thread
+import anyio.to_thread
 import pytest
 from httpx import ASGITransport, AsyncClient
 from starlette.responses import PlainTextResponse
@@ -143,6 +144,31 @@ def test_step_up(site):
     browser.get("/confirm")
     assert browser.get("/danger").json() is True
     assert visit(app, before).get("/danger").json() is False, "not with the id from before"
+
+
+def test_who_logs_in_next_is_not_stepped_up(site):
+    browser = visit(site())
+    browser.get("/login/mallory")
+    browser.get("/confirm")
+    assert browser.get("/danger").json() is True
+    browser.get("/take/user_id")  # a logout that leaves the rest where it is
+    assert browser.get("/danger").json() is False
+    browser.get("/login/alice")
+    assert browser.get("/danger").json() is False
+
+
+def test_a_request_that_empties_the_session_while_its_browser_logs_in(site):
+    async def slow(request):
+        del request.session["note"]
+        await anyio.to_thread.run_sync(browser.get, "/login/alice")
+        return PlainTextResponse("")
+
+    app = site(more={"/slow": slow})
+    browser = visit(app)
+    browser.get("/set/note/saved")
+    late = visit(app, browser.cookies["session"])
+    assert "Set-Cookie" not in late.get("/slow").headers, "it would take the cookie away that the login has set"
+    assert browser.get("/").json()["user_id"] == "alice"
 
 
 def test_devices(site):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
+import redis.asyncio
 from starlette.websockets import WebSocketDisconnect
 
+from redis_session_client import AsyncStore
+from redis_session_client.asgi import SessionMiddleware, save
 from tests.asgi.site import ask, visit
+from tests.servers import wait_for
 
 
 def test_a_socket_reads_and_writes_the_session_of_the_browser(site, server):
@@ -72,3 +79,36 @@ def test_a_socket_learns_that_its_session_has_ended(site):
         assert ask(socket, "touch") is False
         socket.send_text("hello")
     assert browser.get("/").json() == {}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_changes_while_it_is_saved_is_saved_next(server, fails):
+    """A socket is often served by two tasks, one that receives and one that sends."""
+
+    async def app(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        scope["session"]["n"] = 1
+        server.command("CLIENT", "PAUSE", 10_000, "WRITE")
+        saving = asyncio.create_task(save(scope))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(wait_for, lambda: "blocked_clients:1" in server.command("INFO", "clients"))
+        scope["session"]["n"] = 2
+        if fails:
+            saving.cancel()
+        server.command("CLIENT", "UNPAUSE")
+        await asyncio.gather(saving, return_exceptions=True)
+        assert scope["session"]["n"] == 2
+
+    async def nothing(_):
+        pass
+
+    client = redis.asyncio.Redis(port=server.port, decode_responses=True)
+    store = AsyncStore(client)
+    await store.create("abcdefgh", {"n": 0})
+    scope = {"type": "websocket", "headers": [(b"cookie", b"session=abcdefgh")], "client": ("", 0)}
+    site: Any = SessionMiddleware(app, client=client)
+    await site(scope, None, nothing)
+    loaded = await store.load("abcdefgh")
+    assert loaded is not None
+    assert loaded.data() == {"n": 2}
+    await client.aclose()

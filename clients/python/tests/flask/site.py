@@ -44,6 +44,10 @@ def add_pages(app: Flask) -> None:
         session.setdefault("list", []).append(value)
         return ""
 
+    @app.get("/take/<key>")
+    def take(key: str) -> str:
+        return str(session.pop(key))
+
     @app.get("/login/<user>")
     def login(user: str) -> str:
         session["_user_id"] = user

@@ -246,7 +246,33 @@ def test_step_up(site):
     assert browser.get("/danger").text == "True"
     assert with_cookie(app, before).get("/danger").text == "False", "not with the id from before"
     with browser.session_transaction() as session:
-        session["_step_up_until"] -= 301
+        session["_step_up"][1] -= 301
+    assert browser.get("/danger").text == "False"
+
+
+def test_who_logs_in_next_is_not_stepped_up(site):
+    app = site()
+
+    @app.get("/confirm")
+    def confirm():
+        interface().step_up(flask.session)
+        return str(interface().stepped_up(flask.session))
+
+    @app.get("/danger")
+    def danger():
+        return str(interface().stepped_up(flask.session))
+
+    @app.get("/leave")
+    def leave():
+        del flask.session["_user_id"]  # as Flask-Login does, which leaves the rest where it is
+        return ""
+
+    browser = app.test_client()
+    browser.get("/login/mallory")
+    assert browser.get("/confirm").text == "True"
+    browser.get("/leave")
+    assert browser.get("/danger").text == "False"
+    browser.get("/login/alice")  # by a stolen "remember me" cookie, say
     assert browser.get("/danger").text == "False"
 
 
@@ -325,6 +351,24 @@ def test_the_race_at_login_leaves_the_browser_logged_in(site):
     assert [answer.status_code for answer in answers] == [200] * 4
     assert not any("session=;" in answer.headers.get("Set-Cookie", "") for answer in answers)
     assert browser.get("/").json["_user_id"] == "alice"
+
+
+def test_a_request_that_empties_the_session_while_its_browser_logs_in(site, server):
+    app = site()
+    browser = app.test_client()
+
+    @app.get("/slow")
+    def slow_page():
+        del flask.session["note"]
+        browser.get("/login/alice")
+        return ""
+
+    browser.get("/set/note/saved")
+    slow = with_cookie(app, cookie(browser))
+    answer = slow.get("/slow")
+    assert "Set-Cookie" not in answer.headers, "it would take the cookie away that the login has set"
+    assert browser.get("/").json["_user_id"] == "alice"
+    assert with_cookie(app, cookie(slow)).get("/").json == {"note": "saved"}, "the snapshot stays, too"
 
 
 @pytest.mark.parametrize("nobody", [None, ""])

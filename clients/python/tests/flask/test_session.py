@@ -128,6 +128,26 @@ def test_two_tabs_keep_both_changes(site):
     assert browser.get("/").json == {"a": "1", "b": "slow", "fast": "1"}
 
 
+def test_what_another_tab_writes_outlives_the_one_that_takes_the_last_value(site, server):
+    app = site()
+    browser = app.test_client()
+
+    @app.get("/slow")
+    def slow():
+        del flask.session["note"]
+        browser.get("/set/cart/17")
+        return ""
+
+    browser.get("/set/note/saved")
+    tab = with_cookie(app, cookie(browser))
+    tab.get("/slow")
+    assert tab.get("/").json == browser.get("/").json == {"cart": "17"}
+    with server.counting() as calls:
+        assert "session=;" in browser.get("/take/cart").headers["Set-Cookie"]
+    assert calls == {"session.getex": 1, "session.set": 1}
+    assert server.keys() == []
+
+
 def test_clear_and_fill_again_drops_what_others_wrote(site):
     app = site()
 
@@ -183,6 +203,16 @@ def test_timeouts(site, server):
     assert "Expires=" in browser.get("/plain").headers["Set-Cookie"], "SESSION_REFRESH_EACH_REQUEST"
     assert "Expires=" not in browser.get("/remember/0").headers["Set-Cookie"]
     assert server.command("TTL", key) <= 60
+
+
+def test_a_timeout_that_the_server_does_not_know_is_not_set_again_and_again(site, server):
+    app = site()
+    app.permanent_session_lifetime = timedelta(days=36500)
+    browser = app.test_client()
+    browser.get("/set/a/1")
+    with server.counting() as calls:
+        assert browser.get("/").json == {"a": "1"}
+    assert calls == {"session.getex": 1}
 
 
 def test_permanent_by_default_and_the_lifetime_of_flask(site, server):

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._arguments import Seconds, seconds
+from .._visit import STEP_UP
+from .._visit import stepped_up as noted_step_up
 from ..store import Device
 from .session import Session
-
-_STEP_UP = "_step_up_until"  # the field: until when, in Unix seconds
 
 # --- the session of this connection ---
 
@@ -54,14 +54,15 @@ def set_lifetime(connection: Mapping[str, Any], lifetime: Seconds | None) -> Non
 
 def step_up(connection: Mapping[str, Any], lasting: Seconds = 300) -> None:
     """Notes that the user has just shown again who they are, and gives the session a new id."""
-    _session(connection)[_STEP_UP] = int(time.time() + seconds(lasting))
+    session = _session(connection)
+    session[STEP_UP] = [session.user, int(time.time() + seconds(lasting))]
     rotate(connection)
 
 
 def stepped_up(connection: Mapping[str, Any]) -> bool:
-    """Whether the time that `step_up` gave is not over."""
-    until = _session(connection).get(_STEP_UP)
-    return isinstance(until, int) and time.time() < until
+    """Whether the session is still the same user's, and the time that `step_up` gave is not over."""
+    session = _session(connection)
+    return noted_step_up(session, session.user)
 
 
 # --- all sessions of a user ---

@@ -6,9 +6,9 @@ from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import dataclass
 from typing import Any
 
-from .._arguments import KEEP, Timeout
-from .._visit import UserOf, Visit, arun, user_of
-from ..store import AsyncStore
+from .._arguments import Timeout
+from .._visit import UserOf, Visit, arun
+from ..store import DEVICE, AsyncStore
 
 TOO_LATE = (
     "a session begins, gets a user or is rotated after the response has begun or the web socket was accepted, "
@@ -59,10 +59,7 @@ class Session(dict[str, Any]):
     @property
     def user(self) -> str | None:
         """The user that the session names now, or else has on the server."""
-        user = user_of(self.plain(), self.rules.user)
-        if user is not KEEP:
-            return user
-        return None if self.visit.loaded is None else self.visit.loaded.user
+        return self.visit.user(self.plain(), self.rules.user)
 
     def plain(self) -> dict[str, Any]:
         """The values as a plain dict; looking at them here does not count as access."""
@@ -78,9 +75,15 @@ class Session(dict[str, Any]):
             return
         if self.is_too_late:
             raise RuntimeError(TOO_LATE)
-        await arun(self.store, self.visit.save(data, user=self.user, idle=self.rules.idle, device=self.device))
-        super().update(data)
+        # Before the write and not after it: what another task changes meanwhile is to be written next.
         self.may_differ = False
+        try:
+            await arun(self.store, self.visit.save(data, user=self.user, idle=self.rules.idle, device=self.device))
+        except BaseException:
+            self.may_differ = True
+            raise
+        if DEVICE in data:
+            super().__setitem__(DEVICE, data[DEVICE])
 
     @property
     def is_too_late(self) -> bool:

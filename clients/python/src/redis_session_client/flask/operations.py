@@ -9,13 +9,12 @@ import flask
 from flask.sessions import SessionMixin
 
 from .._arguments import Seconds, seconds
+from .._visit import STEP_UP, stepped_up
 from ..store import Device
 from .session import Session
 
 if TYPE_CHECKING:
     from .interface import SessionInterface
-
-_STEP_UP = "_step_up_until"  # the field: until when, in Unix seconds
 
 
 class Operations:
@@ -53,13 +52,16 @@ class Operations:
 
     def step_up(self, session: SessionMixin, lasting: Seconds = 300) -> None:
         """Notes that the user has just shown again who they are, and gives the session a new id."""
-        session[_STEP_UP] = int(time.time() + seconds(lasting))
+        session[STEP_UP] = [self._user(session), int(time.time() + seconds(lasting))]
         self.regenerate(session)
 
     def stepped_up(self, session: SessionMixin) -> bool:
-        """Whether the time that `step_up` gave is not over."""
-        until = session.get(_STEP_UP)
-        return isinstance(until, int) and time.time() < until
+        """Whether the session is still the same user's, and the time that `step_up` gave is not over."""
+        return stepped_up(session, self._user(session))
+
+    def _user(self, session: SessionMixin) -> str | None:
+        own = _own(session)
+        return own.visit.user(own.read(), self.interface().user)
 
     # --- all sessions of a user ---
 
