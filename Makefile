@@ -38,7 +38,9 @@ cluster-stop: ## ends it, and removes its data
 BUILD_CHECKED = CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_LTO=off \
 	cargo build --release --locked --features inject-panics --target-dir target/checked
 
-test: test-module test-python test-node test-browser ## runs every test: of the module, of the packages for Python and Node, of the pages
+test: test-module test-python test-node ## runs every test: of the module, of the packages for Python and Node, of the pages
+
+	@scripts/need.sh browser && . scripts/paths.sh && SCREENSHOTS= scripts/test-browser.sh $(MODULE)
 
 test-module: build ## runs the tests of the module
 	$(BUILD_CHECKED)
@@ -57,13 +59,13 @@ test-node: build ## runs the tests of clients/node
 	@scripts/need.sh node && . scripts/paths.sh && scripts/test-node.sh
 
 test-browser: build ## drives both examples with four browsers, and makes the screenshots of the documentation
-	@scripts/need.sh python node browser && . scripts/paths.sh && scripts/test-browser.sh
+	@scripts/need.sh python node browser && . scripts/paths.sh && scripts/test-browser.sh $(MODULE)
 
 example-express: build ## starts "my devices" in Express on 127.0.0.1:3000, with a server of its own
-	@scripts/need.sh node && . scripts/paths.sh && scripts/example-express.sh
+	@scripts/need.sh node && . scripts/paths.sh && scripts/example-express.sh $(MODULE)
 
 example-django: build ## starts "my devices" in Django on 127.0.0.1:8000, with a server of its own
-	@scripts/need.sh python && scripts/example-django.sh
+	@scripts/need.sh python && scripts/example-django.sh $(MODULE)
 
 test-servers: build ## runs every test on a server of each other minor version, unpacked in build/servers
 	$(BUILD_CHECKED)

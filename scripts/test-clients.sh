@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the examples of the README and of docs/cluster.md in other languages, as they are printed, with their own client
+# Runs the examples of docs/clients.md and of docs/cluster.md, as they are printed, with their own client
 # libraries, against a server and a cluster with the module, and compares what they print: scripts/test-clients.sh <module>
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,7 +8,7 @@ work=$PWD/build/clients
 mkdir -p "$work"
 
 for tool in python3 node npm; do
-    command -v "$tool" >/dev/null || { echo "$tool is missing: install it to run the examples of the README" >&2; exit 1; }
+    command -v "$tool" >/dev/null || { echo "$tool is missing: install it to run the examples of the documentation" >&2; exit 1; }
 done
 [ -d "$work/python/redis" ] || python3 -m pip install --quiet --root-user-action=ignore --target "$work/python" 'redis>=8.1,<9'
 [ -d "$work/node_modules/redis" ] || npm install --silent --no-audit --no-fund --prefix "$work" 'redis@^6' >/dev/null
@@ -50,8 +50,8 @@ shell() { sed "s|^redis-cli|${REDIS_CLI:-redis-cli}|" | TERM=dumb bash; } # dumb
 
 one="s/6379/$port/g"
 many="s/\b700([0-5])\b/$((nodes / 10))\1/g"
-check README.md python "$one" python
-check README.md js "$one" node_js
+check docs/clients.md python "$one" python
+check docs/clients.md js "$one" node_js
 check docs/cluster.md python "$many" python
 check docs/cluster.md js "$many" node_js
 check docs/cluster.md sh "$many" shell
