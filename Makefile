@@ -39,7 +39,6 @@ BUILD_CHECKED = CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEAS
 	cargo build --release --locked --features inject-panics --target-dir target/checked
 
 test: test-module test-python test-node ## runs every test: of the module, of the packages for Python and Node, of the pages
-
 	@scripts/need.sh browser && . scripts/paths.sh && SCREENSHOTS= scripts/test-browser.sh $(MODULE)
 
 test-module: build ## runs the tests of the module
