@@ -1,8 +1,9 @@
 /** From the session objects of frameworks to sessions on the server, and back. */
+import { isDeepStrictEqual } from 'node:util'
 import { decode, encode, type Serializer, withCookie } from './codec.js'
 import { type CookieData, stored, timesOf } from './cookie.js'
 import { type Data, type Session, SessionError, Sessions, type Times, type WriteOptions } from './core.js'
-import { changed } from './fields.js'
+import { join, type Members, parse } from './fields.js'
 import { Legacy } from './legacy.js'
 import type { RedisSessionStoreOptions } from './options.js'
 import { milliseconds } from './times.js'
@@ -12,18 +13,29 @@ interface Entry {
   session: Session
   /** The cookie as it is stored. */
   cookie: CookieData | undefined
-  /** Its text. */
-  cookieText: string | undefined
 }
 
 interface Write extends WriteOptions {
+  /** The cookie as it is to be stored: the very one that is, where it has not changed. */
   cookie: CookieData | undefined
-  cookieText: string | undefined
   /** Whether the cookie has expired, which ends the session. */
   isPast: boolean
 }
 
 const ENTRY = Symbol('entry')
+
+const NONE: Members = new Map()
+
+/** Of objects that nobody may add a property to. */
+const sealed = new WeakMap<object, Entry>()
+
+/** Notes at a session object what is known of its session. (A WeakMap of all is a burden to the garbage collector.) */
+function note(data: object, entry: Entry): void {
+  if (!Object.isExtensible(data)) sealed.set(data, entry)
+  else Object.defineProperty(data, ENTRY, { value: entry, configurable: true, writable: true })
+}
+
+const noted = (data: object): Entry | undefined => (data as { [ENTRY]?: Entry })[ENTRY] ?? sealed.get(data)
 
 export class Adapter<S extends object = Data> {
   readonly core: Sessions
@@ -31,7 +43,6 @@ export class Adapter<S extends object = Data> {
   readonly ttl: number | ((session: S) => number)
   readonly #options: RedisSessionStoreOptions<S>
   readonly #legacy: Legacy | undefined
-  readonly #entries = new WeakMap<object, Entry>()
   readonly #emitGone: (sid: string, session: S) => void
 
   constructor(options: RedisSessionStoreOptions<S>, emitGone: (sid: string, session: S) => void) {
@@ -76,10 +87,10 @@ export class Adapter<S extends object = Data> {
     if (write.isPast) return this.destroy(sid)
     const members = this.#cookieMembers(data, write, entry)
     if (entry === undefined) {
-      await this.core.adjust(sid, write, members)
+      if (!this.#options.disableTouch) await this.core.adjust(sid, write, members)
     } else if (await this.core.save(entry.session, { ...write, members, partial: true })) {
       this.#remember(data, entry.session, write)
-    } else if (members.length > 0) {
+    } else if (members.size > 0) {
       this.#gone(sid, data)
     }
   }
@@ -107,10 +118,12 @@ export class Adapter<S extends object = Data> {
       sid,
       async (data) => {
         const session = withCookie(await decode(data, this.serializer), Date.now())
-        return (await change(session)) ?? session
+        const other = (await change(session)) as Data
+        // Without its cookie, no framework could read the session any more.
+        return other ? { cookie: session.cookie, ...other } : session
       },
       (data) => {
-        const cookie = data.cookie && stored(data.cookie, data.cookie.originalMaxAge)
+        const cookie = data.cookie && stored(data.cookie)
         return { members: encode(data, cookie, this.serializer), user: this.#userOf(data) }
       },
     )
@@ -134,38 +147,39 @@ export class Adapter<S extends object = Data> {
     return session.id
   }
 
-  /** Of what a session holds, that which this request has changed. With a serializer of its own that is all. */
-  changes(sid: string, data: S): Partial<S> {
-    const entry = this.#entryOf(sid, data)
-    if (entry === undefined || this.serializer !== JSON) return { ...data }
-    const members = changed(entry.session.known.members, encode(data, undefined, JSON))
-    return Object.fromEntries([...members.keys()].map((name) => [name, data[name as keyof S]])) as Partial<S>
+  /** Of what a stored session holds, that which this request has changed. */
+  async changes(sid: string, data: S): Promise<Partial<S>> {
+    const { session } = this.#entryOf(sid, data)!
+    const before = await decode(parse(join(session.known.members)), this.serializer)
+    const isOther = ([name, value]: [string, unknown]) => name !== 'cookie' && !isDeepStrictEqual(value, before[name])
+    return Object.fromEntries(Object.entries(data).filter(isOther)) as Partial<S>
   }
 
   /** Lets `to` be the session that `from` is: a framework has made a new object of what it was given. */
   carryOver(from: object, to: object): void {
-    const entry = this.#entries.get(from)
-    if (entry !== undefined) this.#entries.set(to, entry)
+    const entry = noted(from)
+    if (entry !== undefined) note(to, entry)
   }
 
   async #read(session: Session): Promise<S> {
-    const data = await decode(session.data, this.serializer)
-    const { cookie } = data
-    const entry = { session, cookie, cookieText: cookie && JSON.stringify(stored(cookie)) }
-    this.#entries.set(data, entry)
+    const decoded = decode(session.data, this.serializer)
+    const data = decoded instanceof Promise ? await decoded : decoded
+    const entry = { session, cookie: data.cookie }
+    note(data, entry)
     withCookie(data, session.accessed)
     // A framework that copies what it is given, and the cookie by its toJSON, takes the entry along with the cookie.
-    if (cookie) Object.defineProperty(data.cookie, 'toJSON', { value: () => ({ ...data.cookie, [ENTRY]: entry }) })
+    if (data.cookie) Object.defineProperty(data.cookie, 'toJSON', { value: () => ({ ...data.cookie, [ENTRY]: entry }) })
     return data
   }
 
   #entryOf(sid: string, data: S): Entry | undefined {
-    const entry = this.#entries.get(data) ?? carried(data)
+    const entry = noted(data) ?? carried(data)
     return entry?.session.id === sid ? entry : undefined
   }
 
-  #remember(data: S, session: Session, { cookie, cookieText }: Write): void {
-    this.#entries.set(data, { session, cookie, cookieText })
+  #remember(data: S, session: Session, { cookie }: Write): void {
+    const entry = noted(data)
+    if (entry?.session !== session || entry.cookie !== cookie) note(data, { session, cookie })
   }
 
   async #create(sid: string, data: S, write: Write): Promise<void> {
@@ -187,17 +201,15 @@ export class Adapter<S extends object = Data> {
   /** What a write of this session object says, but for its members. */
   #write(data: S, entry: Entry | undefined): Write {
     const { cookie: now } = data as { cookie?: CookieData }
-    const cookie = now ? stored(now, entry?.cookie?.originalMaxAge) : undefined
-    const cookieText = cookie && JSON.stringify(cookie)
+    const cookie = now ? stored(now, entry?.cookie) : undefined
     const { idle, end } = this.#times(data)
     const user = this.#userOf(data)
     return {
       cookie,
-      cookieText,
       isPast: (typeof idle === 'number' && idle <= 0) || (end != null && 'at' in end && end.at <= Date.now()),
       user,
       idle,
-      end: entry?.cookieText === cookieText && entry !== undefined ? undefined : (end ?? this.#endInstead(entry)),
+      end: entry !== undefined && entry.cookie === cookie ? undefined : (end ?? this.#endInstead(entry)),
       device: typeof user === 'string' && user !== entry?.session.user ? this.#device(data) : undefined,
     }
   }
@@ -221,7 +233,7 @@ export class Adapter<S extends object = Data> {
   #userOf(data: S): string | null | undefined {
     if (this.#options.user === undefined) return undefined
     const user = this.#options.user(data)
-    return user === undefined || user === null || user === '' ? null : String(user)
+    return user === undefined || user === null || user === '' ? null : nameOf(user)
   }
 
   #device(data: S): unknown {
@@ -230,13 +242,12 @@ export class Adapter<S extends object = Data> {
   }
 
   /** The members to save where nothing but the cookie can have changed. */
-  #cookieMembers(data: S, write: Write, entry: Entry | undefined): [string, string][] {
-    const { cookie, cookieText } = write
-    if (cookieText === undefined || cookieText === entry?.cookieText) return []
-    if (this.serializer !== JSON) return entry === undefined ? [] : [...encode(data, cookie, this.serializer)]
+  #cookieMembers(data: S, { cookie }: Write, entry: Entry | undefined): Members {
+    if (cookie === undefined || cookie === entry?.cookie) return NONE
+    if (this.serializer !== JSON) return entry === undefined ? NONE : encode(data, cookie, this.serializer)
     // Of a session that nobody has read the date is kept by the server alone.
-    if (entry === undefined && typeof cookie?.originalMaxAge !== 'number') return []
-    return [['cookie', cookieText]]
+    if (entry === undefined && typeof cookie.originalMaxAge !== 'number') return NONE
+    return new Map([['cookie', JSON.stringify(cookie)]])
   }
 
   /** Takes a session over from the old store, if it has one. */
@@ -253,6 +264,16 @@ export class Adapter<S extends object = Data> {
     await this.core.destroy(sid)
     return null
   }
+}
+
+/** The name of a user, also where that is an object that has one as its text, such as an id of MongoDB's. */
+function nameOf(user: unknown): string {
+  const name = String(user)
+  // As a name these would be many people's.
+  if (typeof user === 'boolean' || Number.isNaN(user) || name.startsWith('[object ')) {
+    throw new TypeError(`user must give the name of a user as a string or a number, and gave ${name}`)
+  }
+  return name
 }
 
 /** What @fastify/session has taken along: it keeps the options of the cookie that it was given, under a symbol of its own. */

@@ -1,6 +1,6 @@
 /** The session of a framework as members, and back. */
 import { type CookieData, restored } from './cookie.js'
-import { membersOf } from './fields.js'
+import { type Members, membersOf } from './fields.js'
 import type { Data } from './session.js'
 
 /** As connect-redis has it. */
@@ -13,25 +13,20 @@ export interface Serializer {
 const SERIALIZED = '~serialized'
 
 /** The members of a session, with the cookie as it is stored: one for each of its keys, or a single one. */
-export function encode(
-  session: Data,
-  cookie: CookieData | undefined,
-  serializer: Serializer,
-): Iterable<[string, string]> {
-  if (serializer === JSON) return fields(session, cookie)
-  const whole = cookie === undefined ? { ...session } : { ...session, cookie }
-  return [[SERIALIZED, JSON.stringify(serializer.stringify(whole))]]
-}
-
-function* fields(session: Data, cookie: CookieData | undefined): Generator<[string, string]> {
-  yield* membersOf(session, 'cookie')
-  if (cookie !== undefined) yield ['cookie', JSON.stringify(cookie)]
+export function encode(session: Data, cookie: CookieData | undefined, serializer: Serializer): Members {
+  if (serializer !== JSON) {
+    const whole = cookie === undefined ? { ...session } : { ...session, cookie }
+    return new Map([[SERIALIZED, JSON.stringify(serializer.stringify(whole))]])
+  }
+  const members = membersOf(session, 'cookie')
+  if (cookie !== undefined) members.set('cookie', JSON.stringify(cookie))
+  return members
 }
 
 /** The session as the application had it, from the data as they were stored. */
-export async function decode(data: Data, serializer: Serializer): Promise<Data> {
+export function decode(data: Data, serializer: Serializer): Data | Promise<Data> {
   const text = serializer === JSON ? undefined : data[SERIALIZED]
-  return typeof text === 'string' ? await serializer.parse(text) : data
+  return typeof text === 'string' ? serializer.parse(text) : data
 }
 
 /** Gives a session the cookie that a framework expects; `accessed`: when it was last used, in milliseconds. */

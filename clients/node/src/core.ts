@@ -69,6 +69,12 @@ function sessionOf<D>(id: string, { user, idle, data }: Record<string, Reply>): 
   return new Session(id, parse(text) as D, user as string | null, idle === null ? null : Number(idle), text)
 }
 
+/** As `record`, quicker: this is the reply to every request. */
+function loaded(reply: Reply): Record<string, Reply> {
+  if (!Array.isArray(reply)) return record(reply)
+  return { user: reply[1]!, idle: reply[3]!, data: reply[5]! }
+}
+
 export class Sessions<D extends object = Data> {
   readonly connection: Connection
   readonly prefix: string
@@ -98,7 +104,7 @@ export class Sessions<D extends object = Data> {
   async load(id: string): Promise<Session<D> | null> {
     const words = ['SESSION.GETEX', this.#keys.of(id), 'META', '2', 'user', 'idle', 'JSON']
     const reply = await sendTo(this.connection, words)
-    return reply === null ? null : sessionOf<D>(id, record(reply))
+    return reply === null ? null : sessionOf<D>(id, loaded(reply))
   }
 
   /** Reads a session, which is no use of it: it ends when it would have ended. */
@@ -136,11 +142,12 @@ export class Sessions<D extends object = Data> {
 
   async #put(id: string, data: D, how: 'REPLACE' | 'NX', options: WriteOptions): Promise<Session<D> | null> {
     const { user, idle = this.#idle, end = this.#lifetime } = options
-    const fields = everything(new Map(options.members ?? membersOf(data)), options.device)
+    const members = options.members === undefined ? membersOf(data) : new Map(options.members)
+    const fields = everything(members, options.device)
     const key = this.#keys.of(id)
     const words = ['SESSION.SET', key, how, ...this.#words({ user, idle, end }), ...fieldWords(fields)]
     if ((await this.#bind(user, key, () => sendTo(this.connection, words))) === null) return null
-    return new Session(id, data, user ?? null, idle, fields.after)
+    return new Session(id, data, user ?? null, idle, fields.after!)
   }
 
   /**
@@ -150,7 +157,11 @@ export class Sessions<D extends object = Data> {
    * @returns Whether the session is still there. If it has ended, nothing was written.
    * @throws SessionError SESSIONLIMIT, SESSIONSIZE.
    */
-  async save(session: Session<D>, options: WriteOptions = {}): Promise<boolean> {
+  save(session: Session<D>, options: WriteOptions = {}): Promise<boolean> {
+    return session.inTurn(() => this.#save(session, options))
+  }
+
+  async #save(session: Session<D>, options: WriteOptions): Promise<boolean> {
     const change = difference(session, options)
     if (change.isEmpty) return this.#stillUsed(session)
     const key = this.#keys.of(session.id)
@@ -165,13 +176,13 @@ export class Sessions<D extends object = Data> {
   async touch(session: Session<D> | string): Promise<boolean> {
     const id = typeof session === 'string' ? session : session.id
     if (typeof session !== 'string') session.at = performance.now()
-    return (await sendTo(this.connection, ['SESSION.TOUCH', this.#keys.of(id)])) === 1
+    return Number(await sendTo(this.connection, ['SESSION.TOUCH', this.#keys.of(id)])) === 1
   }
 
   /** Changes when a session ends, and says that it is in use; also sets members. @returns Whether it is there. */
-  async adjust(id: string, times: Times, members: [string, string][] = []): Promise<boolean> {
+  async adjust(id: string, times: Times, members: ReadonlyMap<string, string> = new Map()): Promise<boolean> {
     const key = this.#keys.of(id)
-    const head = members.length > 0 ? ['SESSION.SET', key, 'XX', 'JSON', join(members)] : ['SESSION.ADJUST', key]
+    const head = members.size > 0 ? ['SESSION.SET', key, 'XX', 'JSON', join(members)] : ['SESSION.ADJUST', key]
     return Number(await unlessGone(sendTo(this.connection, [...head, ...timeWords(times)]))) > 0
   }
 
@@ -181,7 +192,11 @@ export class Sessions<D extends object = Data> {
    * @returns The session under its new id; null if it has ended, or has got another id already.
    * @throws SessionError SESSIONLIMIT, SESSIONSIZE.
    */
-  async rotate(session: Session<D>, options: RotateOptions = {}): Promise<Session<D> | null> {
+  rotate(session: Session<D>, options: RotateOptions = {}): Promise<Session<D> | null> {
+    return session.inTurn(() => this.#rotate(session, options))
+  }
+
+  async #rotate(session: Session<D>, options: RotateOptions): Promise<Session<D> | null> {
     const { grace = 10 } = options
     const id = this.#keys.beside(session.id, options.id ?? newId())
     const key = this.#keys.of(id)

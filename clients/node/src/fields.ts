@@ -82,14 +82,16 @@ export function changed(read: Members, now: Iterable<[string, string]>): Members
 }
 
 /** The members of an object as JSON has them: without what is undefined or a function, with `toJSON` called. */
-export function* membersOf(object: object, except?: string): Generator<[string, string]> {
+export function membersOf(object: object, except?: string): Members {
   const { toJSON } = object as { toJSON?: () => object }
   const source = (typeof toJSON === 'function' ? toJSON.call(object) : object) as Record<string, unknown>
+  const members: Members = new Map()
   for (const name of Object.keys(source)) {
     if (name === except) continue
     const text = JSON.stringify(source[name]) as string | undefined
-    if (text !== undefined) yield [name, text]
+    if (text !== undefined) members.set(name, text)
   }
+  return members
 }
 
 /** How deep the server lets JSON nest, the object that is the session included. */
@@ -165,27 +167,27 @@ export function parse(text: string): Record<string, unknown> {
 export interface Change {
   set: Members
   unset: string[]
-  after: Known
+  /** Undefined: what it knew before. */
+  after: Known | undefined
 }
 
 /**
  * Puts changes into fields, or, where a member cannot be a field, into the one that keeps all such members.
  *
+ * @param members All members as they are after the changes.
  * @param device What the session's device is from now on; undefined leaves it.
  */
-export function change(before: Known, changes: Members, gone: string[], device?: unknown): Change {
-  const after: Known = { ...before, members: new Map(before.members), beyond: new Set(before.beyond) }
-  const { members, beyond } = after
+export function change(before: Known, changes: Members, gone: string[], members: Members, device?: unknown): Change {
+  const beyond = new Set(before.beyond)
+  const after: Known = { members, beyond, device: before.device }
   const set: Members = new Map()
   const unset: string[] = []
   let moved = false
   for (const name of gone) {
-    members.delete(name)
     if (beyond.delete(name)) moved = true
     else unset.push(name)
   }
   for (const [name, text] of changes) {
-    members.set(name, text)
     if (beyond.has(name) || isBeyond(name, text)) {
       moved = true
       if (!beyond.has(name) && before.members.has(name)) unset.push(name)
@@ -196,9 +198,11 @@ export function change(before: Known, changes: Members, gone: string[], device?:
   }
   if (moved && beyond.size > 0) set.set(BEYOND, textOf(after))
   else if (moved) unset.push(BEYOND)
-  if (device !== undefined) {
-    after.device = JSON.stringify(device)
-    set.set(DEVICE, after.device)
+  // Undefined, too, for what JSON has nothing for, such as a function.
+  const text = JSON.stringify(device) as string | undefined
+  if (text !== undefined) {
+    after.device = text
+    set.set(DEVICE, text)
   }
   return { set, unset, after }
 }
@@ -210,5 +214,5 @@ function textOf({ members, beyond }: Known): string {
 
 /** Everything as one change, for a write that replaces what is there. */
 export function everything(members: Members, device: unknown): Change {
-  return change({ members: new Map(), beyond: new Set(), device: undefined }, members, [], device)
+  return change({ members: new Map(), beyond: new Set(), device: undefined }, members, [], members, device)
 }

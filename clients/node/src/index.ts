@@ -12,6 +12,10 @@ export { type Device, type LimitPolicy, SessionError, type SessionErrorCode } fr
 export type { LegacyOptions } from './legacy.js'
 export type { RedisSessionStoreOptions } from './options.js'
 
+const warning: Callback<void> = (error) => {
+  if (error) process.emitWarning(`A session was not ended: ${error.message}`, 'SessionWarning')
+}
+
 /**
  * Emits `gone` with the id and the session where a write was dropped because the session had ended meanwhile.
  *
@@ -69,8 +73,10 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   /** Ends a session. */
   destroy(sid: string): Promise<void>
   destroy(sid: string, callback: Callback<void> | undefined): void
-  destroy(sid: string, callback?: Callback<void>) {
-    return answer(this.#adapter.destroy(sid), callback)
+  destroy(...[sid, ...callbacks]: [sid: string, callback?: Callback<void> | undefined]) {
+    // `req.session.destroy()` hands on that it has got none. Nobody would see the promise fail, and that ends the process.
+    const [callback = warning] = callbacks
+    return answer(this.#adapter.destroy(sid), callbacks.length === 0 ? undefined : callback)
   }
 
   /** All sessions, each with its id as `id`. */
@@ -150,7 +156,7 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   }
 
   async #beginAgain(request: Data): Promise<void> {
-    const changes = this.#adapter.changes(request.sessionID, request.session)
+    const changes = await this.#adapter.changes(request.sessionID, request.session)
     const { cookie } = request.session
     this.generate(request)
     Object.assign(request.session, changes, { cookie })

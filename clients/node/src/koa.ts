@@ -15,8 +15,9 @@ export interface KoaStore {
   destroy(key: string): Promise<void>
 }
 
-/** A session of Koa's may have a member of the name that the store uses for its cookie. */
+/** A session of Koa's may have members of the names that the store uses for its cookie and for the request. */
 const COOKIE = '~cookie'
+const REQUEST = '~req'
 
 /**
  * Lets koa-session keep its sessions in a RedisSessionStore. How long a session lives is what koa-session says
@@ -34,7 +35,7 @@ export function koaStore(store: RedisSessionStore): KoaStore {
     if (ctx === undefined) return session
     const sessions = known.get(ctx) ?? new Map<string, Data>()
     known.set(ctx, sessions.set(key, session))
-    Object.defineProperty(session, 'req', { value: ctx, configurable: true })
+    Object.defineProperty(session, 'req', { value: ctx, configurable: true, enumerable: false })
     return session
   }
 
@@ -53,11 +54,14 @@ export function koaStore(store: RedisSessionStore): KoaStore {
   }
 }
 
-function inside({ cookie, ...session }: Data, maxAge: number | 'session' | undefined): Data {
-  const own = cookie === undefined ? {} : { [COOKIE]: cookie }
-  return { ...session, ...own, cookie: { originalMaxAge: typeof maxAge === 'number' ? maxAge : null } }
+function inside({ cookie, req, ...session }: Data, maxAge: number | 'session' | undefined): Data {
+  if (cookie !== undefined) session[COOKIE] = cookie
+  if (req !== undefined) session[REQUEST] = req
+  return { ...session, cookie: { originalMaxAge: typeof maxAge === 'number' ? maxAge : null } }
 }
 
-function outside({ cookie: _, [COOKIE]: own, ...session }: Data): Data {
-  return own === undefined ? session : { ...session, cookie: own }
+function outside({ cookie: _, [COOKIE]: cookie, [REQUEST]: req, ...session }: Data): Data {
+  if (cookie !== undefined) session.cookie = cookie
+  if (req !== undefined) session.req = req
+  return session
 }

@@ -35,8 +35,10 @@ const AS_IN_RESP2 = { typeMapping: { ['%'.charCodeAt(0)]: Array } }
 const isCluster = (client: Client): client is Cluster => 'masters' in client && 'nodeClient' in client
 const isSentinel = (client: Client): client is Sentinel => 'getMasterNode' in client
 
+/** What takes callbacks, as version 3 and what `legacy()` gives, knows nothing of `isOpen`. */
 export function isNodeRedis(client: unknown): client is Client {
-  return typeof (client as Sender | null)?.sendCommand === 'function'
+  const sender = client as (Sender & { isOpen?: unknown }) | null
+  return typeof sender?.sendCommand === 'function' && sender.isOpen !== undefined
 }
 
 export function nodeRedis(client: Client): Connection {

@@ -1,6 +1,6 @@
 /** A session in the program's hands, and what has changed in it since it was read. */
 import { type Change, change, changed, everything, type Known, known, type Members, membersOf } from './fields.js'
-import type { End, Times } from './times.js'
+import { type End, MAX_SPAN, type Times } from './times.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a session holds is the application's affair
 export type Data = any
@@ -34,6 +34,7 @@ export class Session<D = Data> {
   /** @internal When the server last noted that it is in use, by the clock of `performance.now`. */
   at = performance.now()
   #text = ''
+  #writing: Promise<unknown> | undefined
   #known: Known | undefined
 
   /** @internal `had`: what the server has, as the text that it gave or cut already. */
@@ -56,6 +57,17 @@ export class Session<D = Data> {
   set known(known: Known) {
     this.#known = known
   }
+
+  /** @internal One write after the other: what the next one has to tell depends on what came of the one before. */
+  inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const turn = this.#writing === undefined ? write() : this.#writing.then(write, write)
+    const done = () => {
+      if (this.#writing === turn) this.#writing = undefined
+    }
+    this.#writing = turn
+    turn.then(done, done)
+    return turn
+  }
 }
 
 /** What a write has to tell the server. */
@@ -72,41 +84,64 @@ const TOLERANCE = 10
 function isOther(idle: number | null | undefined, before: number | null): boolean {
   if (idle === undefined) return false
   if (idle === null || before === null) return idle !== before
-  return Math.abs(idle - before) > Math.min(TOLERANCE, before / 100)
+  // A longer one is what the server makes of it.
+  return Math.abs(Math.min(idle, MAX_SPAN) - Math.min(before, MAX_SPAN)) > Math.min(TOLERANCE, before / 100)
 }
 
-/** Whether a member that was read is to be removed; not so if the object inherits something of that name, which hid it. */
-const isRemoved = (data: object, name: string) => Object.hasOwn(data, name) || !(name in data)
+/**
+ * Whether a member that was read is to be removed. Not so where the object has something else of that name, inherited or
+ * not enumerable, which hid it: `id` and `save` of express-session's sessions, for example.
+ */
+const isRemoved = (data: object, name: string) =>
+  !(name in data) || Object.prototype.propertyIsEnumerable.call(data, name)
 
 export function difference<D extends object>(session: Session<D>, options: WriteOptions): Difference {
-  const now: Members = new Map(options.members ?? membersOf(session.data))
   const user = options.user === session.user ? undefined : options.user
   const idle = isOther(options.idle, session.idle) ? options.idle : undefined
   const { end, replace = false } = options
-  const fields = replace ? replaced(session, now, options) : altered(session, now, options)
+  const fields = fieldsOf(session, options)
   const isEmpty =
-    fields.set.size === 0 &&
-    fields.unset.length === 0 &&
+    (fields === NOTHING || (fields.set.size === 0 && fields.unset.length === 0)) &&
     user === undefined &&
     idle === undefined &&
     end === undefined &&
     !replace
-  return { ...fields, user, idle, end, isEmpty }
+  return { set: fields.set, unset: fields.unset, after: fields.after, user, idle, end, isEmpty }
 }
 
-function altered({ known, data }: Session<object>, now: Members, { partial = false, device }: WriteOptions): Change {
-  const names = partial ? [] : [...known.members.keys()]
-  const gone = names.filter((name) => !now.has(name) && isRemoved(data, name))
-  return change(known, changed(known.members, now), gone, device)
+const NOTHING: Change = { set: new Map(), unset: [], after: undefined }
+
+function fieldsOf<D extends object>(session: Session<D>, options: WriteOptions): Change {
+  const { members, partial = false, replace = false, device } = options
+  const now: Members = members instanceof Map ? members : new Map(members ?? membersOf(session.data))
+  // What was read need not be looked at, and is not cut.
+  if (partial && now.size === 0 && device === undefined) return NOTHING
+  if (replace) return replaced(session, now, device)
+  return partial ? added(session, now, device) : altered(session, now, device)
 }
 
-function replaced({ known }: Session<object>, now: Members, { device }: WriteOptions): Change {
+function altered({ known, data }: Session<object>, now: Members, device: unknown): Change {
+  const changes = changed(known.members, now)
+  const gone: string[] = []
+  for (const [name, text] of known.members) {
+    if (now.has(name)) continue
+    if (isRemoved(data, name)) gone.push(name)
+    else now.set(name, text)
+  }
+  return change(known, changes, gone, now, device)
+}
+
+function added({ known }: Session<object>, now: Members, device: unknown): Change {
+  return change(known, changed(known.members, now), [], new Map([...known.members, ...now]), device)
+}
+
+function replaced({ known }: Session<object>, now: Members, device: unknown): Change {
   return everything(now, device ?? (known.device && JSON.parse(known.device)))
 }
 
 /** Notes in the session that the server has carried out the write. */
 export function written(session: Session, difference: Difference): void {
-  session.known = difference.after
+  if (difference.after !== undefined) session.known = difference.after
   session.at = performance.now()
   if (difference.user !== undefined) session.user = difference.user
   if (difference.idle !== undefined) session.idle = difference.idle

@@ -2,7 +2,7 @@
 import type { Arg } from './clients.js'
 
 /** Ten years, and the end of the year 9999: the longest that the server takes. */
-const MAX_SPAN = 315_360_000_000
+export const MAX_SPAN = 315_360_000_000
 const MAX_TIME = 253_402_300_799_999
 
 /** What ends a session whatever happens: a time since it began for its user, a point in time, or nothing. */

@@ -66,24 +66,20 @@ test('what the server cannot keep as JSON goes into one field, and comes back fr
   ])
   const { set, after } = everything(members, undefined)
   assert.deepEqual([...set.keys()].sort(), ['brackets', 'deepest', 'plain', BEYOND])
-  assert.deepEqual(known(join(set)).members, after.members)
+  assert.deepEqual(known(join(set)).members, after!.members)
   const expected = Object.fromEntries([...members].map(([name, text]) => [name, JSON.parse(text)]))
   assert.deepEqual(parse(join(set)), expected)
 })
 
 test('of the members in that field one is changed, one removed, one added', () => {
-  const { after } = everything(
-    new Map([
-      ['a', deep(70)],
-      ['b', deep(71)],
-      ['c', '1'],
-    ]),
-    undefined,
-  )
-  const first = change(after, new Map([['c', deep(72)]]), ['a'])
+  const a = ['a', deep(70)] as const
+  const b = ['b', deep(71)] as const
+  const { after } = everything(new Map([a, b, ['c', '1']]), undefined)
+  const c = ['c', deep(72)] as const
+  const first = change(after!, new Map([c]), ['a'], new Map([b, c]))
   assert.deepEqual(first.unset, ['c'])
   assert.deepEqual(Object.keys(parse(join(first.set))), ['b', 'c'])
-  const last = change(first.after, new Map(), ['b', 'c'])
+  const last = change(first.after!, new Map(), ['b', 'c'], new Map())
   assert.deepEqual([last.unset, last.set.size], [[BEYOND], 0])
 })
 
