@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.test import AsyncClient
 
+from redis_session_client._drive import SyncServer
 from redis_session_client.django import SessionRotated, SessionStore, acount
 from redis_session_client.django.connections import connections
 from tests.django.conftest import Browser
@@ -112,6 +113,23 @@ def test_below_async_to_sync_no_connections_are_left(server: Server, browser: Ca
         assert visitor.get("/aread/").json() == {"cart": [1]}  # a sync client runs an async view
         assert async_to_sync(SessionStore(visitor.cookie).aget)("cart") == [1]
     assert clients(server) <= before + 1
+
+
+def test_a_loop_that_is_there_is_used_below_a_sync_middleware(monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_a_thread(*_: Any) -> Any:
+        raise AssertionError("a client for threads was used")
+
+    async def visit() -> None:
+        session = await begun(cart=[1])
+
+        def middleware() -> Any:
+            return async_to_sync(SessionStore(session.session_key).aget)("cart")
+
+        assert await sync_to_async(middleware)() == [1]
+
+    async_to_sync(begun)()  # leaves its marks behind
+    monkeypatch.setattr(SyncServer, "call", in_a_thread)
+    asyncio.run(visit())
 
 
 def test_a_loop_each_leaves_no_connections(server: Server) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -17,7 +20,7 @@ from django.utils import timezone
 from redis_session_client.django import SessionConflict, SessionStore, count
 from redis_session_client.keys import handle
 from tests.django.conftest import Browser
-from tests.servers import Server
+from tests.servers import TOP, Server
 
 pytestmark = pytest.mark.usefixtures("site")
 Site = Callable[..., None]
@@ -43,6 +46,28 @@ def info(server: Server, session: SessionStore) -> dict[str, Any]:
     key = connections().operations.keys.key(str(session.session_key))
     reply = server.command("SESSION.INFO", key)
     return dict(zip(reply[::2], reply[1::2], strict=True)) if reply else {}
+
+
+BARE_SITE = """
+from django.conf import settings
+settings.configure(INSTALLED_APPS=[], SESSION_ENGINE="redis_session_client.django", SESSION_REDIS={"url": "URL"})
+import django
+django.setup()
+from django.contrib.sessions.middleware import SessionMiddleware
+store = SessionMiddleware(lambda request: None).SessionStore
+session = store()
+session["cart"] = [1]
+session.save()
+print(store(session.session_key)["cart"])
+"""
+
+
+def test_a_site_without_any_apps(server: Server) -> None:
+    program = BARE_SITE.replace("URL", server.url)
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    environment["PYTHONPATH"] = str(TOP / "clients/python/src")
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[1]\n", "")
 
 
 # --- several requests at a time ---

@@ -53,7 +53,7 @@ class Connections:
         Below `async_to_sync` each call has a loop of its own, which would get connections of its own: there the
         operation runs in the calling thread, with its client. So it does, in a thread, where the site gave a client.
         """
-        if hasattr(AsyncToSync.executors, "current"):
+        if asyncio.get_running_loop() in AsyncToSync.loop_thread_executors:
             return await sync_to_async(self.run)(steps)
         if self.configuration.source in ("client", "cache_alias"):
             return await sync_to_async(self.run, thread_sensitive=False)(steps)
