@@ -1,8 +1,8 @@
 // What somebody tries who has no right to: forged handles, other people's handles, forms from elsewhere.
 
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { test } from 'node:test'
 
 const TWO = ['Firefox on Windows', 'Safari on iPhone']
@@ -15,7 +15,20 @@ export function attacks(world) {
     const bobs = await bob.handle.getAttribute('value')
     await alice.list()
     const own = await alice.handle.getAttribute('value')
-    const forged = [bobs, ...(await world.redis.keys()), '', own.slice(1), `${own}x`, own.toUpperCase(), '*', '../..', "' OR 1=1", '\u0000', 'é'.repeat(1000), undefined]
+    const forged = [
+      bobs,
+      ...(await world.redis.keys()),
+      '',
+      own.slice(1),
+      `${own}x`,
+      own.toUpperCase(),
+      '*',
+      '../..',
+      "' OR 1=1",
+      '\u0000',
+      'é'.repeat(1000),
+      undefined,
+    ]
     for (const handle of forged) {
       await alice.list()
       await alice.forge(handle)
@@ -35,7 +48,9 @@ export function attacks(world) {
     const stolen = { [await token.getAttribute('name')]: await token.getAttribute('value') }
     await alice.list()
     const device = { [await alice.handle.getAttribute('name')]: await alice.handle.getAttribute('value') }
-    const actions = await alice.page.locator('form').evaluateAll((forms) => forms.map((form) => form.getAttribute('action')))
+    const actions = await alice.page
+      .locator('form')
+      .evaluateAll((forms) => forms.map((form) => form.getAttribute('action')))
     assert.equal(new Set(actions).size, 3, 'sign out, sign out one, sign out all others')
 
     for (const action of [...new Set(actions), '/password/']) {
@@ -83,7 +98,9 @@ export function attacks(world) {
   test('links do nothing: what changes something is a form', async () => {
     const [alice, phone] = await world.signedIn('alice', ...TWO)
     await alice.open('/devices/')
-    const actions = await alice.page.locator('form').evaluateAll((forms) => forms.map((form) => form.getAttribute('action')))
+    const actions = await alice.page
+      .locator('form')
+      .evaluateAll((forms) => forms.map((form) => form.getAttribute('action')))
     for (const action of new Set(actions)) {
       const answer = await alice.context.request.get(action)
       assert.ok([404, 405].includes(answer.status()), `${action}: ${answer.status()}`)
@@ -96,7 +113,15 @@ export function attacks(world) {
     const browser = await world.browser()
     await browser.open('/sign-in/')
     const [cookie] = await browser.cookies()
-    for (const value of ['x', 'a'.repeat(32), cookie.value.slice(0, -1), `${cookie.value}x`, '..%2F..', '%00', 'a'.repeat(3000)]) {
+    for (const value of [
+      'x',
+      'a'.repeat(32),
+      cookie.value.slice(0, -1),
+      `${cookie.value}x`,
+      '..%2F..',
+      '%00',
+      'a'.repeat(3000),
+    ]) {
       await browser.context.addCookies([{ ...cookie, value }])
       assert.equal(await browser.isSignedIn(), false, value)
       assert.equal(await browser.heading, 'Sign in', value)

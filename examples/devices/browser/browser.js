@@ -64,7 +64,7 @@ export class Browser {
   }
 
   get heading() {
-    return this.page.locator('h1').innerText()
+    return this.page.locator('h1').textContent()
   }
 
   get messages() {

@@ -16,9 +16,13 @@ export function devices(world) {
     const browser = await world.browser()
     await browser.open('/')
     assert.equal(await browser.heading, 'Sign in')
-    for (const [name, password] of [['alice', 'tea-at-five'], ['alice', PASSWORDS.bob], ['carol', PASSWORDS.alice]]) {
+    for (const [name, password] of [
+      ['alice', 'tea-at-five'],
+      ['alice', PASSWORDS.bob],
+      ['carol', PASSWORDS.alice],
+    ]) {
       await browser.signIn(name, password)
-      assert.equal(await browser.page.getByRole('alert').innerText(), 'The name or the password is not right.')
+      assert.equal(await browser.page.getByRole('alert').textContent(), 'The name or the password is not right.')
     }
     assert.equal(await browser.isSignedIn(), false)
     assert.equal(await world.redis.client.sendCommand(['SESSION.COUNT', 'alice']), 0)
@@ -38,7 +42,10 @@ export function devices(world) {
       const [seen, first, end] = Object.values(times).map(({ time }) => Date.parse(time) - Date.now())
       assert.ok(first > -60_000 && first <= seen && seen <= 1000, `signed in ${first} ms and seen ${seen} ms from now`)
       assert.ok(Math.abs(end - 14 * day) < 60_000, `ends ${end} ms from now`)
-      assert.deepEqual(Object.values(times).map(({ words }) => words), ['just now', 'just now', 'in 14 days'])
+      assert.deepEqual(
+        Object.values(times).map(({ words }) => words),
+        ['just now', 'just now', 'in 14 days'],
+      )
     }
   })
 
@@ -48,7 +55,10 @@ export function devices(world) {
     assert.deepEqual(await iphone.list(), listOf(FOUR[1], FOUR[0], FOUR[3], FOUR[2]))
     assert.deepEqual(await tablet.list(), listOf(FOUR[2], FOUR[1], FOUR[0], FOUR[3]))
     assert.deepEqual(await mac.list(), listOf(FOUR[3], FOUR[2], FOUR[1], FOUR[0]))
-    assert.deepEqual((await mac.devices()).map(({ button }) => button), [undefined, 'Sign out', 'Sign out', 'Sign out'])
+    assert.deepEqual(
+      (await mac.devices()).map(({ button }) => button),
+      [undefined, 'Sign out', 'Sign out', 'Sign out'],
+    )
   })
 
   test('a device that is signed out is so on its next click; the others stay', async () => {
@@ -56,7 +66,10 @@ export function devices(world) {
     await windows.list()
     await windows.click('Sign out Safari on iPhone')
     assert.deepEqual(await windows.messages, ['The device is signed out.'])
-    assert.deepEqual((await windows.devices()).map(({ name }) => name), [FOUR[0], FOUR[3], FOUR[2]])
+    assert.deepEqual(
+      (await windows.devices()).map(({ name }) => name),
+      [FOUR[0], FOUR[3], FOUR[2]],
+    )
 
     // The iPhone still shows the page; whatever is clicked there leads to the sign-in, and does nothing else.
     await iphone.click('Sign out Firefox on Windows')
@@ -103,9 +116,9 @@ export function devices(world) {
     const [windows, iphone, tablet, mac] = await world.signedIn('alice', ...FOUR)
     const before = await mac.cookies()
     await mac.changePassword('not-her-password', 'a-new-password')
-    assert.equal(await mac.page.getByRole('alert').innerText(), 'This is not your present password.')
+    assert.equal(await mac.page.getByRole('alert').textContent(), 'This is not your present password.')
     await mac.changePassword(PASSWORDS.alice, 'short')
-    assert.equal(await mac.page.getByRole('alert').innerText(), 'Please take 8 characters or more.')
+    assert.equal(await mac.page.getByRole('alert').textContent(), 'Please take 8 characters or more.')
     assert.equal((await windows.list()).length, 4, 'a refused change changes nothing')
 
     await mac.changePassword(PASSWORDS.alice, 'a-new-password')
@@ -190,7 +203,15 @@ function twoTabs(world) {
       await asked.reached
       const clicked = browser.click('Sign in')
       await signedIn.reached
-      for (const [held, done] of first === 'sign-in' ? [[signedIn, clicked], [asked, opened]] : [[asked, opened], [signedIn, clicked]]) {
+      for (const [held, done] of first === 'sign-in'
+        ? [
+            [signedIn, clicked],
+            [asked, opened],
+          ]
+        : [
+            [asked, opened],
+            [signedIn, clicked],
+          ]) {
         held.release()
         await done
       }
@@ -198,7 +219,7 @@ function twoTabs(world) {
       await browser.page.waitForURL(/\/devices\/?$/)
       assert.deepEqual(await browser.list(), listOf('Firefox on Windows'))
       await tab.goto('/devices/')
-      assert.equal(await tab.locator('h1').innerText(), 'My devices')
+      assert.equal(await tab.locator('h1').textContent(), 'My devices')
       assert.equal((await browser.cookies()).length, 1)
     })
   }

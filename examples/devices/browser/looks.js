@@ -50,7 +50,7 @@ export function looks(world) {
         assert.ok(wide <= width, `${name} is ${wide} pixels wide`)
         for (const button of await page.getByRole('button').all()) {
           const { height } = await button.boundingBox()
-          assert.ok(height >= 44, `${name}: ${await button.innerText()} is ${height} pixels high`)
+          assert.ok(height >= 44, `${name}: ${await button.textContent()} is ${height} pixels high`)
         }
       })
     })
@@ -60,7 +60,10 @@ export function looks(world) {
     const [phone] = await world.signedIn('alice', 'Safari on iPhone')
     const browser = await world.browser()
     const { keyboard } = browser.page
-    const focused = () => browser.page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim())
+    const focused = () =>
+      browser.page.evaluate(
+        () => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent.trim(),
+      )
     await browser.open('/sign-in/')
     await browser.page.locator('#name:focus').waitFor()
     await keyboard.type('alice')
@@ -77,8 +80,14 @@ export function looks(world) {
       assert.equal(outline, 'solid', `the focus on ${order.at(-1)} can be seen`)
     }
     assert.deepEqual(order, [
-      'Skip to content', 'Example', 'My devices', 'Password', 'Sign out',
-      'change your password', 'Sign out Safari on iPhone', 'Sign out all others',
+      'Skip to content',
+      'Example',
+      'My devices',
+      'Password',
+      'Sign out',
+      'change your password',
+      'Sign out Safari on iPhone',
+      'Sign out all others',
     ])
     await keyboard.press('Shift+Tab')
     await keyboard.press('Enter')

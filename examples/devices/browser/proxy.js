@@ -1,16 +1,16 @@
 // Stands between the browsers and a site. It keeps every answer, so that a test can look for what must not be in one, and
 // can hold an answer or a request back, so that two of them cross.
 
-import { createServer, request as ask } from 'node:http'
 import { once } from 'node:events'
+import { request as ask, createServer } from 'node:http'
 
-export class Proxy {
+export class ReverseProxy {
   /** Every answer so far: method, path, status, headers, body. */
   answers = []
   #holds = []
 
   static async start(target) {
-    const proxy = new Proxy()
+    const proxy = new ReverseProxy()
     proxy.server = createServer((req, res) => proxy.#pass(target, req, res)).listen(0, '127.0.0.1')
     await once(proxy.server, 'listening')
     proxy.origin = `http://127.0.0.1:${proxy.server.address().port}`
@@ -30,7 +30,9 @@ export class Proxy {
   }
 
   async #wait(stage, req) {
-    const index = this.#holds.findIndex((one) => one.stage === stage && one.method === req.method && one.path === req.url.replace(/\/$/, ''))
+    const index = this.#holds.findIndex(
+      (one) => one.stage === stage && one.method === req.method && one.path === req.url.replace(/\/$/, ''),
+    )
     if (index < 0) return
     const [hold] = this.#holds.splice(index, 1)
     hold.arrive()

@@ -1,14 +1,14 @@
 // The pictures in the docs: node screenshots.js <folder>. They are of a real site and real sessions; only the clock of its
-// Redis server is turned (by libfaketime), so that the devices have been used for some weeks.
+// Redis server is turned (by clock.c), so that the devices have been used for some weeks.
 
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { AGENTS, Browser, launch, PASSWORDS } from './browser.js'
+import { Browser, launch, PASSWORDS } from './browser.js'
 import { Redis, Site } from './site.js'
 
-const DESKTOP = { viewport: { width: 960, height: 680 }, deviceScaleFactor: 1.5 }
-const PHONE = { viewport: { width: 390, height: 760 }, deviceScaleFactor: 1.5 }
+const DESKTOP = { viewport: { width: 960, height: 740 }, deviceScaleFactor: 1.5 }
+const PHONE = { viewport: { width: 390, height: 740 }, deviceScaleFactor: 1.5 }
 
 // What alice did, and when: days before now, with what, and whether she signed in or only looked.
 const WEEKS = [
@@ -103,9 +103,12 @@ try {
     ['my-devices-dark', 'dark', 'desktop', 'phone'],
     ['my-devices-pages', 'light', 'signIn', 'room', 'password'],
   ]) {
-    const png = await sheet(chromium, scheme, what.map((one) => seen.express[scheme][one]))
+    const png = await sheet(
+      chromium,
+      scheme,
+      what.map((one) => seen.express[scheme][one]),
+    )
     await writeFile(join(folder, `${name}.png`), png)
-    console.log(`${join(process.argv[2], name)}.png, ${Math.round(png.length / 1024)} KiB`)
   }
 } finally {
   await chromium.close()

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PASSWORDS } from './browser.js'
-import { Site, freePort } from './site.js'
+import { freePort, Site } from './site.js'
 
 const SESSION_COOKIES = ['sid', 'sessionid']
 
@@ -28,9 +28,16 @@ export function secrets(world) {
   test('no id, key or cookie is in a page, an address or the log', () => {
     const { answers } = world.proxy
     const cookies = cookiesOf(answers).filter(({ value }) => value.length > 2) // '""' deletes one
-    const secret = new Set([...world.secrets, ...cookies.flatMap(({ value }) => readings(value)), ...Object.values(PASSWORDS)])
+    const secret = new Set([
+      ...world.secrets,
+      ...cookies.flatMap(({ value }) => readings(value)),
+      ...Object.values(PASSWORDS),
+    ])
     assert.ok(answers.length > 100 && world.secrets.size > 20 && cookies.length > 20, 'there is something to search')
-    assert.ok([...secret].every((text) => text.length > 10), 'nothing that could stand there by chance')
+    assert.ok(
+      [...secret].every((text) => text.length > 10),
+      'nothing that could stand there by chance',
+    )
 
     const isNote = /password\s+<code>.*?<\/code>.*<code>bob<\/code> with <code>.*?<\/code>/s // it tells the demonstration's passwords
     for (const { method, path, headers, body } of answers) {
@@ -58,7 +65,11 @@ export function secrets(world) {
     assert.ok(pages.some(({ status }) => status === 503) && pages.some(({ status }) => status === 403))
     for (const { path, status, headers } of pages) {
       const page = `${path} (${status})`
-      assert.match(headers['content-security-policy'] ?? '', /^default-src 'none'; style-src 'self'; img-src 'self';/, page)
+      assert.match(
+        headers['content-security-policy'] ?? '',
+        /^default-src 'none'; style-src 'self'; img-src 'self';/,
+        page,
+      )
       assert.doesNotMatch(headers['content-security-policy'], /unsafe|script-src|\*|data:/, page)
       assert.match(headers['content-security-policy'], /frame-ancestors 'none'/, page)
       assert.equal(headers['x-content-type-options'], 'nosniff', page)

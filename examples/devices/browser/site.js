@@ -2,14 +2,14 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { constants, mkdtemp, open, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from 'redis'
 
-const { REPOSITORY, SESSION_MODULE, LIBFAKETIME, REDIS_SERVER = 'redis-server' } = process.env
+const { REPOSITORY, SESSION_MODULE, CLOCK_LIBRARY, REDIS_SERVER = 'redis-server' } = process.env
 
 /** Waits until something holds, and says what if it never does. */
 export async function until(what, holds, milliseconds = 20_000) {
@@ -23,7 +23,10 @@ export async function until(what, holds, milliseconds = 20_000) {
 async function end(child) {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.kill()
-  await once(child, 'exit')
+  const tooLong = setTimeout(() => child.kill('SIGKILL'), 20_000)
+  const [code, signal] = await once(child, 'exit')
+  clearTimeout(tooLong)
+  if (signal === 'SIGKILL') throw new Error(`${child.spawnfile} did not end by itself (${code ?? signal})`)
 }
 
 export async function freePort() {
@@ -39,7 +42,7 @@ export async function freePort() {
 export class Redis {
   env = process.env
 
-  /** @param turnable whether `turnClock` is needed: the server runs under libfaketime then */
+  /** @param turnable whether `turnClock` is needed: the server runs with clock.c then */
   static async start({ turnable = false } = {}) {
     const redis = new Redis()
     redis.port = await freePort()
@@ -52,21 +55,32 @@ export class Redis {
 
   async #makeTurnable() {
     this.clock = join(this.folder, 'clock')
-    await writeFile(this.clock, '+0')
-    const settings = { LD_PRELOAD: LIBFAKETIME, FAKETIME_TIMESTAMP_FILE: this.clock }
-    this.env = { ...process.env, ...settings, FAKETIME_NO_CACHE: 1, FAKETIME_DONT_FAKE_MONOTONIC: 1 }
+    await this.#writeClock(0)
+    this.env = { ...process.env, LD_PRELOAD: CLOCK_LIBRARY, CLOCK: this.clock }
+  }
+
+  /** Overwrites the eight bytes in place: the server has them mapped. */
+  async #writeClock(seconds) {
+    const bytes = Buffer.alloc(8)
+    bytes.writeBigInt64LE(BigInt(Math.round(seconds)))
+    const file = await open(this.clock, constants.O_RDWR | constants.O_CREAT)
+    await file.write(bytes, 0, 8, 0)
+    await file.close()
   }
 
   /** Turns the server's clock to so many seconds after now, or before. */
   async turnClock(seconds) {
-    await writeFile(this.clock, `${seconds < 0 ? '' : '+'}${Math.round(seconds)}`)
+    await this.#writeClock(seconds)
     const time = async () => Number((await this.client.sendCommand(['TIME']))[0])
     await until('the clock is turned', async () => Math.abs((await time()) - Date.now() / 1000 - seconds) < 2)
   }
 
   async up() {
     const options = { port: this.port, bind: '127.0.0.1', dir: this.folder, save: '', appendonly: 'yes' }
-    const args = Object.entries({ ...options, loadmodule: SESSION_MODULE }).flatMap(([name, value]) => [`--${name}`, `${value}`])
+    const args = Object.entries({ ...options, loadmodule: SESSION_MODULE }).flatMap(([name, value]) => [
+      `--${name}`,
+      `${value}`,
+    ])
     this.process = spawn(REDIS_SERVER, args, { env: this.env, stdio: 'ignore' })
     this.client = createClient({ url: this.url, socket: { reconnectStrategy: () => 50 } })
     this.client.on('error', () => {}) // it is not there yet, or has been taken down

@@ -21,7 +21,8 @@ export function trouble(world) {
     assert.equal(await sixth.heading, 'My devices')
     const left = FIVE.filter((name) => name !== 'Edge on macOS')
     assert.deepEqual((await sixth.list()).sort(), ['Firefox on Linux *', ...left].sort())
-    for (const browser of five) assert.equal(await browser.isSignedIn(), browser.device !== 'Edge on macOS', browser.device)
+    for (const browser of five)
+      assert.equal(await browser.isSignedIn(), browser.device !== 'Edge on macOS', browser.device)
   })
 
   test('making room needs a password, and reaches nobody else', async () => {
@@ -61,6 +62,16 @@ export function trouble(world) {
     const answer = await browser.open('/no-such-page')
     assert.equal(answer.status(), 404)
     assert.equal(await browser.heading, 'There is no such page')
+  })
+
+  test('there is a page for what makes no sense', async () => {
+    const [browser] = await world.signedIn('alice', FIVE[0])
+    const csrf = browser.page.locator('input[name^=csrf]').first()
+    const token = { [await csrf.getAttribute('name')]: await csrf.getAttribute('value') }
+    const answer = await browser.post('/password/', { ...token, old: 'x'.repeat(4_000_000) })
+    assert.ok([400, 413].includes(answer.status()), `${answer.status()}`)
+    assert.match(await answer.text(), /<h1>This cannot be understood<\/h1>/)
+    assert.deepEqual(await browser.list(), [`${FIVE[0]} *`])
   })
 
   test('while the session server is away there is a page that says so; nobody is signed out by it', async () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { Browser, launch } from './browser.js'
-import { Proxy } from './proxy.js'
+import { ReverseProxy } from './proxy.js'
 import { Redis, Site } from './site.js'
 
 export class World {
@@ -13,7 +13,7 @@ export class World {
   async start(name) {
     this.redis = await Redis.start()
     this.site = await Site.start(name, this.redis)
-    this.proxy = await Proxy.start(this.site.origin)
+    this.proxy = await ReverseProxy.start(this.site.origin)
     this.chromium = await launch()
   }
 

@@ -11,7 +11,7 @@ const refusal = (why) => Object.assign(new Error(why), { status: 403 })
  * Turns forms of other sites away before anything is looked up for them. They come without the cookie, so to this site they
  * are of a stranger: an answer that begins a session would put its cookie in the place of the visitor's own.
  */
-export function refuseOtherSites(req, res, next) {
+export function refuseOtherSites(req, _res, next) {
   const from = req.get('Sec-Fetch-Site') ?? 'none' // browsers say so; what says nothing still needs the token
   if (READING.includes(req.method) || ['same-origin', 'none'].includes(from)) return next()
   next(refusal('a form of another site'))
@@ -30,7 +30,7 @@ function same(given, token) {
 }
 
 /** Lets through what only reads, and forms with the token. */
-export function checkCsrf(req, res, next) {
+export function checkCsrf(req, _res, next) {
   if (READING.includes(req.method) || same(req.body?.csrf, req.session.csrf)) return next()
   next(refusal('a form without the token of its session'))
 }

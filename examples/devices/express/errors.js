@@ -2,6 +2,11 @@
 
 const TRY_AGAIN = { href: '/', text: 'Try again' }
 const PAGES = {
+  400: {
+    title: 'This cannot be understood',
+    text: 'Nothing was changed. What your browser has sent is not what a page of ours would send.',
+    link: { href: '/', text: 'Start again' },
+  },
   403: {
     title: 'This form is out of date',
     text: 'Nothing was changed. The page that you sent it from was open for too long, or since before you signed in.',
@@ -24,18 +29,18 @@ const PAGES = {
   },
 }
 
-export function notFound(req, res) {
+export function notFound(_req, res) {
   res.status(404).render('error', PAGES[404])
 }
 
 /** @param isReady whether the session server can be reached: what fails while it cannot be is no fault of the site */
 export function errorPage(isReady) {
-  return (error, req, res, _next) => {
+  return (error, _req, res, _next) => {
     const status = error.status ?? (isReady() ? 500 : 503)
     if (status >= 500) console.error(status === 503 ? `503: ${error.message}` : error)
     // What the session could not save at the end of an answer is noted; the answer is on its way.
     if (res.headersSent) return
     if (status === 503) res.set('Retry-After', '5')
-    res.status(status).render('error', PAGES[status] ?? PAGES[status >= 500 ? 500 : 404])
+    res.status(status).render('error', PAGES[status] ?? PAGES[status >= 500 ? 500 : 400])
   }
 }

@@ -10,7 +10,7 @@ const HEADERS = {
   'Cache-Control': 'no-store',
 }
 
-export function headers(req, res, next) {
+export function headers(_req, res, next) {
   res.set(HEADERS)
   next()
 }

@@ -11,7 +11,7 @@ const SHORTEST = 8
 export function passwordRoutes(store) {
   const router = Router()
 
-  router.get('/password', (req, res) => res.render('password', { problems: {} }))
+  router.get('/password', (_req, res) => res.render('password', { problems: {} }))
 
   router.post('/password', checkCsrf, async (req, res) => {
     const { user } = req.session

@@ -19,8 +19,8 @@ def _page(status: int, title: str, text: str, link: str = "To the first page") -
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form without the token of its session."""
-    # A device that was signed out meanwhile is led to the sign-in. Not so where another site has sent the form: it comes
-    # without the cookie, so that a session begun for it would take the place of the visitor's own.
+    # A device that was signed out meanwhile is led to the sign-in. Not so where another site has sent the form: it
+    # comes without the cookie, so that a session begun for it would take the place of the visitor's own.
     is_ours = request.headers.get("Sec-Fetch-Site") in ("same-origin", "none")
     sign_in = resolve_url(settings.LOGIN_URL)
     if is_ours and request.path != sign_in and not request.user.is_authenticated:
@@ -29,6 +29,16 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         403,
         "This form is out of date",
         "Nothing was changed. The page that you sent it from was open for too long, or since before you signed in.",
+        "Start again",
+    )
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400."""
+    return _page(
+        400,
+        "This cannot be understood",
+        "Nothing was changed. What your browser has sent is not what a page of ours would send.",
         "Start again",
     )
 

@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 
 from . import views
 
+handler400 = "example.errors.bad_request"
 handler404 = "example.errors.not_found"
 handler500 = "example.errors.server_error"
 

@@ -79,7 +79,7 @@ def who_waits(request: HttpRequest) -> Any:
 class SignOutView(LogoutView):
     """Signs out this device."""
 
-    http_method_names = ["post", "options"]
+    http_method_names = ("post", "options")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Ends the session; the message begins a new one."""
