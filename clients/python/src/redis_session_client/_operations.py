@@ -102,7 +102,7 @@ class Operations:
             yield from self._refused(loaded)
             return None
         yield from self._room_after(joins, loaded.id)
-        return self._written(loaded, version, encoded, change)
+        return self._written(loaded, version, encoded, change, loaded.id)
 
     def rotate(self, loaded: Loaded, data: Mapping[Any, Any] | None, new: str, change: Change) -> Steps[Loaded | None]:
         if loaded.frozen:
@@ -129,7 +129,7 @@ class Operations:
             yield from self._refused(loaded)
             return None
         yield from self._room_after(joins, new)
-        return replaced(self._written(loaded, version, encoded, change), id=new)
+        return self._written(loaded, version, encoded, change, new)
 
     def delete(self, session_id: str | None) -> Steps[bool]:
         if session_id is None or not acceptable(session_id):
@@ -253,11 +253,13 @@ class Operations:
         replace: list[Argument] = ["REPLACE"] if change.replace else []
         return [*replace, *arguments.whose(self._named(change.user)), *times, *self._room(joins)]
 
-    def _written(self, loaded: Loaded, version: int, encoded: Encoded, change: Change) -> Loaded:
+    def _written(self, loaded: Loaded, version: int, encoded: Encoded, change: Change, session_id: str) -> Loaded:
         """The session as it is now, without reading it again."""
         parts = (*(() if change.replace else loaded.parts), *((encoded,) if encoded else ()))
         user = loaded.user if change.user is KEEP else _str(change.user)
-        return replaced(loaded, version=version, user=user, parts=compacted(parts))
+        now = Loaded(session_id, user, loaded.frozen, self.codec, compacted(parts), version)
+        now.created, now.idle, now.end = loaded.created, loaded.idle, loaded.end
+        return now
 
     def _refused(self, loaded: Loaded) -> Steps[None]:
         """Raises where a write met a later version; nothing, where there is no session any more."""
