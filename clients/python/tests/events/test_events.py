@@ -325,3 +325,8 @@ def test_in_threads_without_the_module(bare_server: Server) -> None:
         events.watch("one")
         with pytest.raises(ModuleMissing):
             next(events)
+
+
+def test_a_client_from_which_no_other_can_be_made_does_not_hang_a_thread() -> None:
+    with pytest.raises(IndexError), session_events(SyncSentinel([]).master_for("nobody")):
+        pass

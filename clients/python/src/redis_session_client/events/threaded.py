@@ -36,6 +36,7 @@ class SessionEvents:
         self._events: AsyncSessionEvents | None = None
         self._started = threading.Event()
         self._closing: asyncio.Event | None = None
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="session events", daemon=True)
 
     def watch(self, session_id: str) -> None:
@@ -62,6 +63,9 @@ class SessionEvents:
     def __enter__(self) -> SessionEvents:
         self._thread.start()
         self._started.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
         return self
 
     def __exit__(
@@ -95,7 +99,13 @@ class SessionEvents:
         return self._loop, self._events
 
     def _run(self) -> None:
-        asyncio.run(self._main())
+        try:
+            asyncio.run(self._main())
+        except Exception as error:
+            if self._started.is_set():
+                raise
+            self._failure = error  # for the thread that waits for us to begin
+            self._started.set()
 
     async def _main(self) -> None:
         key, interval, published = self._options

@@ -25,6 +25,7 @@ _AFTER_DEADLINE = 0.025
 _LATEST_AGAIN = 60.0
 # An answer may overtake the event that says why a session is missing.
 _EVENT_UNDER_WAY = 0.05
+_SPARE = 100
 
 
 @dataclass(frozen=True)
@@ -170,21 +171,28 @@ class WatchedSessions:
             self._end(key, watch, reason or "unknown")
         else:
             watch.missing = True
-            watch.due = time.time() + _EVENT_UNDER_WAY
-            heapq.heappush(self._due, (watch.due, key))
+            self._ask_at(time.time() + _EVENT_UNDER_WAY, key, watch)
 
     def _expect(self, key: str, watch: _Watch, milliseconds: int | None) -> None:
         """Notes when the session's time is over, to ask for it then."""
-        watch.due = watch.deadline = math.inf
         if milliseconds is None:
+            watch.due = watch.deadline = math.inf
             return
         now = time.time()
         watch.deadline = milliseconds / 1000
-        watch.due = watch.deadline + _AFTER_DEADLINE
-        watch.late = watch.late + 1 if watch.due <= now else 0
-        if watch.late:
-            watch.due = now + min(0.1 * 2**watch.late, _LATEST_AGAIN)
-        heapq.heappush(self._due, (watch.due, key))
+        due = watch.deadline + _AFTER_DEADLINE
+        watch.late = watch.late + 1 if due <= now else 0
+        self._ask_at(now + min(0.1 * 2**watch.late, _LATEST_AGAIN) if watch.late else due, key, watch)
+
+    def _ask_at(self, due: float, key: str, watch: _Watch) -> None:
+        if due == watch.due:
+            return  # as is noted already
+        watch.due = due
+        heapq.heappush(self._due, (due, key))
+        # Entries that do not count any more are dropped when it is their turn, which may be in weeks.
+        if len(self._due) > 2 * len(self._watches) + _SPARE:
+            self._due = [(watch.due, key) for key, watch in self._watches.items() if watch.due < math.inf]
+            heapq.heapify(self._due)
 
 
 def _suspicion(event: str, watch: _Watch) -> Reason:
