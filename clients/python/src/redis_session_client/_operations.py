@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace as replaced
 from datetime import datetime, timezone
 from typing import Any
 
