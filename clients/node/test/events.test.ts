@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as redis6 from 'redis6'
+import { betterAuthStorage } from '../src/better-auth.js'
+import { Sessions } from '../src/core.js'
 import { type EndedSession, type SessionEvents, type SessionEventsOptions, sessionEvents } from '../src/events.js'
+import { RedisSessionStore } from '../src/index.js'
 import { type Client, flavours } from './clients.js'
 import { startProxy } from './proxy.js'
 import { type Cluster, type Server, startCluster, startSentinel, startServer, until } from './server.js'
 
+const page = readFileSync(join(import.meta.dirname, '../../../docs/sockets.md'), 'utf8')
 const PUBLISH = ['--notify-keyspace-events', 'Egxed']
 
 /** Each library and version, in different protocols. */
@@ -157,6 +163,42 @@ for (const library of libraries) {
       assert.deepEqual(new Set([...reasons.values()].slice(50)), new Set(['signed-out']))
       assert.deepEqual(twice, [])
       await events.return()
+    })
+
+    test('watches by session ids, whatever a store makes of them', async () => {
+      const stores = [
+        new RedisSessionStore({ client: opened.client, prefix: 'plain:' }),
+        new RedisSessionStore({ client: opened.client, prefix: 'hashed:', hashKeys: true }),
+        betterAuthStorage(opened),
+        new Sessions(opened),
+      ]
+      for (const [n, store] of stores.entries()) {
+        const sessions = 'core' in store ? store.core : store
+        const { events, reasons } = await listening(opened, { store })
+        const { id } = await sessions.create({}, { user: 'alice' })
+        events.watch(id)
+        await sleep(20)
+        assert.equal(await sessions.signOutAll('alice'), 1)
+        await until(() => reasons.has(id), `the session of store ${n}`)
+        assert.equal(reasons.get(id), 'signed-out')
+        await events.return()
+      }
+    })
+
+    test('works for a user with no more rights than the page says', async () => {
+      const [, rights] = /A user with limited rights needs `([^`]*)`/.exec(page)!
+      await run('ACL', 'SETUSER', 'sockets', 'on', '>secret', '~*', '&__keyevent@0__:*', ...rights!.split(' '))
+      const limited = opened.client.duplicate({ username: 'sockets', password: 'secret' })
+      limited.on('error', () => {})
+      if (library.name.startsWith('node-redis')) await limited.connect()
+      const { events, reasons } = await listening({ client: limited, close: () => {} })
+      await run('SESSION.SET', 'seen')
+      events.watch('seen')
+      await run('SESSION.DEL', 'seen')
+      await until(() => reasons.has('seen'))
+      assert.equal(reasons.get('seen'), 'signed-out')
+      await events.return()
+      limited.disconnect()
     })
 
     test('closes its connections and leaves the client alone', async () => {
