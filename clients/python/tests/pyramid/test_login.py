@@ -49,6 +49,25 @@ def test_the_user_is_bound_wherever_it_is_set(site, server):
     assert browser.do(lambda request: (request.session.user, request.session["a"])) == (None, 1)
 
 
+def test_a_write_does_not_undo_the_login_or_logout_of_another_request(server):
+    site = Site(server, rotate_on_login="false")
+    browser, other = site.browser(), site.browser()
+    browser.do(lambda request: request.session.update(a=1))
+    other.cookie = browser.cookie
+
+    def while_another(view):
+        def slow(request):
+            request.session["a"] = request.session["a"] + 1
+            other.do(view)
+
+        return slow
+
+    browser.do(while_another(lambda request: request.session.update({"auth.userid": "alice"})))
+    assert server.command("SESSION.COUNT", "alice") == 1
+    browser.do(while_another(lambda request: request.session.pop("auth.userid")))
+    assert server.command("SESSION.COUNT", "alice") == 0
+
+
 def test_users_may_be_numbers(site, server):
     site.browser().login(7)
     assert server.command("SESSION.COUNT", "7") == 1

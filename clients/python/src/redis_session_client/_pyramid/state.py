@@ -7,7 +7,7 @@ import time
 import weakref
 from typing import Any
 
-from .._arguments import KEEP, Timeout, seconds
+from .._arguments import KEEP, Timeout, Whose, seconds
 from .._models import Loaded
 from ..store import DEVICE, Store
 from .habits import Habits, stored_id
@@ -140,11 +140,13 @@ class State(dict[str, Any]):
         if not self._is_different(loaded, user):
             return
         self._note_device(login=login)
+        # Told only if it is another: a request of this moment may have logged in or out.
+        whose = KEEP if user == loaded.user else user
         if self._rotation or (login and self._habits.rotate_on_login):
-            saved = self._rotate(loaded, user)
+            saved = self._rotate(loaded, whose)
         else:
             saved = self._store.save(
-                loaded, self, user=user, idle=self._idle, lifetime=self._lifetime, replace=self._replace
+                loaded, self, user=whose, idle=self._idle, lifetime=self._lifetime, replace=self._replace
             )
         if saved is not None:
             self._loaded, self._details = saved, None
@@ -159,13 +161,13 @@ class State(dict[str, Any]):
         times = self._idle is not KEEP or self._lifetime is not KEEP
         return self._written or self._has_nested or self._rotation or times or user != loaded.user
 
-    def _rotate(self, loaded: Loaded, user: str | None) -> Loaded | None:
+    def _rotate(self, loaded: Loaded, whose: Whose) -> Loaded | None:
         following = self._habits.next_id(loaded.id)
         saved = self._store.rotate(
             loaded,
             self,
             new=stored_id(following),
-            user=user,
+            user=whose,
             idle=self._idle,
             lifetime=self._lifetime,
             replace=self._replace,
