@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import * as ioredis6 from 'ioredis6'
 import * as redis6 from 'redis6'
 import { betterAuthStorage } from '../src/better-auth.js'
 import { Sessions } from '../src/core.js'
@@ -363,6 +364,31 @@ describe('sessionEvents, cluster', { concurrency: 2 }, () => {
       await cluster.close()
     })
   }
+})
+
+test('sessionEvents finds the primaries for clients that connect when they have to', async () => {
+  const cluster = await startCluster()
+  await Promise.all(cluster.nodes.map((node) => node.command('CONFIG', 'SET', 'notify-keyspace-events', 'Egxed')))
+  const rootNodes = cluster.nodes.map(({ url }) => ({ url }))
+  const sparing = redis6.createCluster({ rootNodes, minimizeConnections: true })
+  await sparing.connect()
+  const [{ host, port }] = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })) as [
+    { host: string; port: number },
+  ]
+  const lazy = new ioredis6.Cluster([{ host, port }], { lazyConnect: true })
+  for (const client of [sparing, lazy]) {
+    const { events, reasons } = await listening({ client, close: () => {} })
+    const sessions = new Sessions({ client })
+    const ids = await Promise.all(Array.from({ length: 10 }, async () => (await sessions.create({})).id))
+    for (const id of ids) events.watch(sessions.keyOf(id))
+    await Promise.all(ids.map((id) => sessions.destroy(id)))
+    await until(() => reasons.size === 10)
+    assert.ok([...reasons.values()].every((reason) => reason === 'signed-out' || reason === 'unknown'))
+    await events.return()
+  }
+  sparing.destroy()
+  lazy.disconnect()
+  await cluster.close()
 })
 
 /** Moves the slot of a key, with what is in it, from the primary that has it to the next one. */

@@ -77,11 +77,9 @@ type Node = Address & { id: string }
 /** The primaries of this moment. `database` is the client's own where nothing else is said. */
 export async function places(connection: Connection, client: unknown, database?: number): Promise<Place[]> {
   if (connection.topology === 'cluster') {
-    if (connection.library === 'node-redis') return nodeRedisNodes(client as NodeRedisCluster)
-    const cluster = client as IoredisCluster
-    // It may be waiting for a first command before it connects.
-    if (cluster.nodes().length === 0) await connection.send(['PING'])
-    return ioredisNodes(cluster)
+    return connection.library === 'node-redis'
+      ? nodeRedisNodes(connection, client as NodeRedisCluster)
+      : ioredisNodes(connection, client as IoredisCluster)
   }
   if (connection.library === 'ioredis') return [ioredisPlace(client as Ioredis, '', {}, database)]
   const template = await lent(client as NodeRedis & Lending)
@@ -101,14 +99,20 @@ const SLOTS = ['CLUSTER', 'SLOTS']
 function primariesIn(slots: unknown): Node[] {
   const nodes = new Map<string, Node>()
   for (const [, , primary] of slots as Reply[][]) {
-    const [host, port, id] = primary as [string | null, number, string]
-    nodes.set(id, { id, host: host ?? '', port })
+    // A client may be set to give strings as buffers, and numbers as strings.
+    const [host, port, id] = (primary as Reply[]).map((part) => (part === null ? '' : String(part)))
+    nodes.set(id!, { id: id!, host: host!, port: Number(port) })
   }
   return [...nodes.values()]
 }
 
-/** Another one each time: what one node thinks may be out of date. */
-function any<T>(nodes: T[]): T {
+/**
+ * A node that is connected, another one each time: what one node thinks may be out of date. A client that has not needed
+ * a connection yet has none; then it is made to need one.
+ */
+async function anyOf<T>(connection: Connection, connected: () => T[]): Promise<T> {
+  if (connected().length === 0) await connection.send(['PING'], String(Math.random()))
+  const nodes = connected()
   const node = nodes[Math.floor(Math.random() * nodes.length)]
   if (!node) throw new Error('No node of the cluster can be reached')
   return node
@@ -118,9 +122,10 @@ function any<T>(nodes: T[]): T {
  * The cluster itself is asked, because the library looks for itself only after a command of its own went astray, and
  * commands to a node that died wait for it.
  */
-async function nodeRedisNodes(cluster: NodeRedisCluster): Promise<Place[]> {
-  const clients = [...cluster.masters, ...cluster.replicas].flatMap(({ client }) => client ?? [])
-  const template = any(clients.filter(({ isReady }) => isReady))
+async function nodeRedisNodes(connection: Connection, cluster: NodeRedisCluster): Promise<Place[]> {
+  const template = await anyOf(connection, () =>
+    [...cluster.masters, ...cluster.replicas].flatMap(({ client }) => (client?.isReady ? [client] : [])),
+  )
   const primaries = primariesIn(await template.sendCommand(SLOTS))
   const isNew = ({ id }: Node) => !cluster.masters.some((master) => master.id === id)
   // It is told, since sessions are asked for by it.
@@ -133,8 +138,8 @@ async function nodeRedisNodes(cluster: NodeRedisCluster): Promise<Place[]> {
   })
 }
 
-async function ioredisNodes(cluster: IoredisCluster): Promise<Place[]> {
-  const template = any(cluster.nodes().filter(({ status }) => status === 'ready' || status === 'wait'))
+async function ioredisNodes(connection: Connection, cluster: IoredisCluster): Promise<Place[]> {
+  const template = await anyOf(connection, () => cluster.nodes().filter(({ status }) => status === 'ready'))
   const primaries = primariesIn(await template.call(...SLOTS))
   return primaries.map((node) => {
     const { host, port } = cluster.natMapper(`${node.host || template.options.host}:${node.port}`)
