@@ -27,6 +27,7 @@ from redis_session_client import (
     new_id,
 )
 from redis_session_client.fields import Codec
+from redis_session_client.store import DEVICE
 from tests.servers import Cluster, Sentinel, Server
 
 
@@ -637,3 +638,12 @@ class AsyncCluster:
 def test_the_text_of_json_is_read_with_any_loads() -> None:
     codec = Codec(loads=lambda text: {"read": text} if text.startswith("{") else text)
     assert codec.decode(()) == {}
+
+
+def test_a_device_that_another_serializer_noted_is_listed_all_the_same(server: Server) -> None:
+    client = server.client()
+    Store(client, codec=BytesCodec()).create(new_id(), {DEVICE: {"ip": "192.0.2.1"}}, user="alice")
+    store = Store(client)
+    (device,) = store.devices("alice")
+    assert device.device is None
+    assert store.sign_out_device("alice", device.handle)

@@ -318,10 +318,17 @@ class Operations:
     # --- names ---
 
     def _device(self, row: dict[str, Any], here: str | None) -> Device:
-        noted = None if row["data"] is None else self.codec.decode((Encoded(text(row["data"])),)).get(DEVICE)
         key = text(row["key"])
         deadline = None if row["deadline"] is None else at(row["deadline"])
-        return Device(handle(key), at(row["created"]), at(row["accessed"]), deadline, noted, key == here)
+        return Device(handle(key), at(row["created"]), at(row["accessed"]), deadline, self._noted(row), key == here)
+
+    def _noted(self, row: dict[str, Any]) -> Any:
+        if row["data"] is None:
+            return None
+        try:
+            return self.codec.decode((Encoded(text(row["data"])),)).get(DEVICE)
+        except Exception:  # of a session that another serializer wrote: it is to be seen, and signed out, all the same
+            return None
 
     def _named(self, user: Any) -> Any:
         if user is KEEP or user is None:

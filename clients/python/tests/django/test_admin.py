@@ -66,7 +66,8 @@ def test_who_may_view_sees_them(staff: Browser, visitors: list[Browser], alice: 
     assert "End all sessions" not in page
     assert staff.post(f"{PAGES}{alice.pk}/", {"all": "1"}).status_code == 403
     assert count(alice) == 2
-    assert staff.get(f"{PAGES}999/").status_code == 404
+    for nobody in ("999", "alice", "1.5", "%00"):
+        assert staff.get(f"{PAGES}{nobody}/").status_code == 404
 
 
 def test_who_may_delete_ends_one(staff: Browser, visitors: list[Browser], alice: User, bob: User) -> None:

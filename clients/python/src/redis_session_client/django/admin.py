@@ -9,10 +9,10 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -64,7 +64,7 @@ class UserSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Lists a user's sessions; POST ends those of `handle`, or all."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        whose = get_object_or_404(get_user_model(), pk=user)
+        whose = _user_or_404(user)
         if request.method == "POST":
             return self._end(request, whose)
         context = {
@@ -99,6 +99,20 @@ def sessions_link(user: Any) -> SafeString | str:
         return "-"
     url = reverse("admin:redis_session_usersession_sessions", args=[user.pk])
     return format_html('<a href="{}">{}</a>', url, _("Sessions"))
+
+
+def _user_or_404(key: str) -> Any:
+    try:
+        return get_object_or_404(get_user_model(), pk=key)
+    except (ValueError, ValidationError) as error:  # a word where the key is a number, or a UUID
+        raise Http404 from error
+
+
+def _user_or_404(key: str) -> Any:
+    try:
+        return get_user_model()._default_manager.get(pk=key)
+    except (ObjectDoesNotExist, OverflowError, ValidationError, ValueError) as error:
+        raise Http404(_("No such user.")) from error
 
 
 def _users_called(name: str) -> Any:
