@@ -55,13 +55,14 @@ export class Adapter<S extends object = Data> {
     this.#legacy = options.legacy ? new Legacy(options.legacy, this.core) : undefined
   }
 
-  async get(sid: string): Promise<S | null> {
+  /** @param carry Whether what is read has to survive that a framework copies it by its enumerable members. */
+  async get(sid: string, carry = true): Promise<S | null> {
     const { disableTouch, touchOnGet = !disableTouch } = this.#options
     const session = (await (touchOnGet ? this.core.load(sid) : this.core.peek(sid))) ?? (await this.#moveIn(sid))
     if (session === null) return null
     // At this time it never counts as one that was not used for long.
     if (disableTouch) session.at = Number.POSITIVE_INFINITY
-    return this.#read(session)
+    return this.#read(session, carry)
   }
 
   async set(sid: string, data: S): Promise<void> {
@@ -161,14 +162,15 @@ export class Adapter<S extends object = Data> {
     if (entry !== undefined) note(to, entry)
   }
 
-  async #read(session: Session): Promise<S> {
+  async #read(session: Session, carry = false): Promise<S> {
     const decoded = decode(session.data, this.serializer)
     const data = decoded instanceof Promise ? await decoded : decoded
     const entry = { session, cookie: data.cookie }
     note(data, entry)
     withCookie(data, session.accessed)
     // A framework that copies what it is given, and the cookie by its toJSON, takes the entry along with the cookie.
-    if (data.cookie) Object.defineProperty(data.cookie, 'toJSON', { value: () => ({ ...data.cookie, [ENTRY]: entry }) })
+    if (carry && data.cookie)
+      Object.defineProperty(data.cookie, 'toJSON', { value: () => ({ ...data.cookie, [ENTRY]: entry }) })
     return data
   }
 

@@ -18,9 +18,7 @@ export function encode(session: Data, cookie: CookieData | undefined, serializer
     const whole = cookie === undefined ? { ...session } : { ...session, cookie }
     return new Map([[SERIALIZED, JSON.stringify(serializer.stringify(whole))]])
   }
-  const members = membersOf(session, 'cookie')
-  if (cookie !== undefined) members.set('cookie', JSON.stringify(cookie))
-  return members
+  return membersOf(session, { name: 'cookie', text: cookie && JSON.stringify(cookie) })
 }
 
 /** The session as the application had it, from the data as they were stored. */

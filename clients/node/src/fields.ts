@@ -8,6 +8,7 @@ export type Members = Map<string, string>
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+const COLON = 0x3a
 const COMMA = 0x2c
 const CLOSE = 0x7d
 
@@ -68,7 +69,10 @@ export function join(members: Iterable<[string, string]>): string {
  * with its numeric names in another order, and to find that changed would be to write it back at every request.
  */
 function same(read: string, now: string): boolean {
-  return read === now || JSON.stringify(JSON.parse(read)) === now
+  if (read === now) return true
+  // Of a string without such an escape there is one text only.
+  if (read.charCodeAt(0) === QUOTE && !read.includes('\\u')) return false
+  return JSON.stringify(JSON.parse(read)) === now
 }
 
 /** Those of `now` that are not as they were read. */
@@ -81,14 +85,55 @@ export function changed(read: Members, now: Iterable<[string, string]>): Members
   return members
 }
 
-/** The members of an object as JSON has them: without what is undefined or a function, with `toJSON` called. */
-export function membersOf(object: object, except?: string): Members {
+/**
+ * The same as `changed` for a text that has the members of `now`, in their order and no others, as that of a session has
+ * which was read and changed in place. Nothing is cut, which most requests can be spared. Undefined for another text.
+ */
+export function changedInPlace(text: string, now: Members): Members | undefined {
+  const members: Members = new Map()
+  let at = 0
+  for (const [name, value] of now) {
+    if (text.startsWith(DEVICE, at + 2)) at = afterMember(text, at)
+    const colon = at + name.length + 3
+    if (!isName(text, name, at + 1, colon)) return undefined
+    let end = colon + 1 + value.length
+    if (!text.startsWith(value, colon + 1) || !isEnd(text.charCodeAt(end))) {
+      end = afterValue(text, colon + 1)
+      if (!same(text.slice(colon + 1, end), value)) members.set(name, value)
+    }
+    at = end
+  }
+  if (text.startsWith(DEVICE, at + 2)) at = afterMember(text, at)
+  return at > 0 && at === text.length - 1 ? members : undefined
+}
+
+const isEnd = (char: number) => char === COMMA || char === CLOSE
+
+/** Whether a name stands in the text between its quotes, as it is. */
+function isName(text: string, name: string, start: number, colon: number): boolean {
+  return (
+    text.startsWith(name, start + 1) &&
+    text.charCodeAt(start) === QUOTE &&
+    text.charCodeAt(colon - 1) === QUOTE &&
+    text.charCodeAt(colon) === COLON &&
+    !/["\\]/.test(name)
+  )
+}
+
+/** The position after the member that follows the comma or brace at `at`. */
+const afterMember = (text: string, at: number) => afterValue(text, afterString(text, at + 1) + 1)
+
+/**
+ * The members of an object as JSON has them: without what is undefined or a function, with `toJSON` called.
+ *
+ * @param other The text to take for the member of this name.
+ */
+export function membersOf(object: object, other?: { name: string; text: string | undefined }): Members {
   const { toJSON } = object as { toJSON?: () => object }
   const source = (typeof toJSON === 'function' ? toJSON.call(object) : object) as Record<string, unknown>
   const members: Members = new Map()
   for (const name of Object.keys(source)) {
-    if (name === except) continue
-    const text = JSON.stringify(source[name]) as string | undefined
+    const text = name === other?.name ? other.text : (JSON.stringify(source[name]) as string | undefined)
     if (text !== undefined) members.set(name, text)
   }
   return members
@@ -120,7 +165,7 @@ export const DEVICE = '~device'
 export const BEYOND = '~json'
 
 /** Whether a member cannot be a field: it nests too deep, its name is not Unicode, or it is a name of ours. */
-function isBeyond(name: string, text: string): boolean {
+export function isBeyond(name: string, text: string): boolean {
   return /[\ud800-\udfff]/u.test(name) || name === DEVICE || name === BEYOND || isTooDeep(text)
 }
 

@@ -53,7 +53,8 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   get(sid: string): Promise<S | null>
   get(sid: string, callback: Callback<S | null>): void
   get(sid: string, callback?: Callback<S | null>) {
-    return answer(this.#adapter.get(sid), callback)
+    // express-session, which sets `generate`, makes its session by createSession.
+    return answer(this.#adapter.get(sid, this.generate === undefined), callback)
   }
 
   /** Saves a session: what has changed of one that was read, all of one that was not. */

@@ -1,5 +1,16 @@
 /** A session in the program's hands, and what has changed in it since it was read. */
-import { type Change, change, changed, everything, type Known, known, type Members, membersOf } from './fields.js'
+import {
+  type Change,
+  change,
+  changed,
+  changedInPlace,
+  everything,
+  isBeyond,
+  type Known,
+  known,
+  type Members,
+  membersOf,
+} from './fields.js'
 import { type End, MAX_SPAN, type Times } from './times.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a session holds is the application's affair
@@ -36,6 +47,8 @@ export class Session<D = Data> {
   #text = ''
   #writing: Promise<unknown> | undefined
   #known: Known | undefined
+  /** What was written since the text was read, which was not cut. */
+  #amended: Members | undefined
 
   /** @internal `had`: what the server has, as the text that it gave or cut already. */
   constructor(id: string, data: D, user: string | null, idle: number | null, had: Known | string) {
@@ -49,13 +62,27 @@ export class Session<D = Data> {
 
   /** @internal What the server has. The text is cut only when there is something to compare. */
   get known(): Known {
-    this.#known ??= known(this.#text)
+    if (this.#known === undefined) {
+      this.#known = known(this.#text)
+      for (const [name, text] of this.#amended ?? []) this.#known.members.set(name, text)
+    }
     return this.#known
   }
 
   /** @internal */
   set known(known: Known) {
     this.#known = known
+  }
+
+  /** @internal What has changed, where that can be said without cutting what the server has; undefined where not. */
+  changedInPlace(now: Members): Members | undefined {
+    if (this.#known !== undefined || this.#amended !== undefined) return undefined
+    return changedInPlace(this.#text, now)
+  }
+
+  /** @internal Notes that these members were written. */
+  amend(members: Members): void {
+    this.#amended = members
   }
 
   /** @internal One write after the other: what the next one has to tell depends on what came of the one before. */
@@ -120,7 +147,10 @@ function fieldsOf<D extends object>(session: Session<D>, options: WriteOptions):
   return partial ? added(session, now, device) : altered(session, now, device)
 }
 
-function altered({ known, data }: Session<object>, now: Members, device: unknown): Change {
+function altered(session: Session<object>, now: Members, device: unknown): Change {
+  const set = device === undefined ? session.changedInPlace(now) : undefined
+  if (set !== undefined && ![...set].some((member) => isBeyond(...member))) return { set, unset: [], after: undefined }
+  const { known, data } = session
   const changes = changed(known.members, now)
   const gone: string[] = []
   for (const [name, text] of known.members) {
@@ -142,6 +172,7 @@ function replaced({ known }: Session<object>, now: Members, device: unknown): Ch
 /** Notes in the session that the server has carried out the write. */
 export function written(session: Session, difference: Difference): void {
   if (difference.after !== undefined) session.known = difference.after
+  else if (difference.set.size > 0) session.amend(difference.set)
   session.at = performance.now()
   if (difference.user !== undefined) session.user = difference.user
   if (difference.idle !== undefined) session.idle = difference.idle

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BEYOND, change, changed, cut, everything, join, known, membersOf, parse } from '../src/fields.js'
+import {
+  BEYOND,
+  change,
+  changed,
+  changedInPlace,
+  cut,
+  DEVICE,
+  everything,
+  join,
+  known,
+  membersOf,
+  parse,
+} from '../src/fields.js'
 
 /** A random value that JSON can carry, with all that makes texts hard to cut. */
 function value(depth = 0): unknown {
@@ -46,6 +58,48 @@ test('a text falls into its members, and they make the text again', () => {
 test('what says the same in other words has not changed', () => {
   const read = cut('{"a":1.0,"b":{"2":1,"1":2},"c":"\\u00e4","d":1}')
   assert.deepEqual(changed(read, membersOf({ a: 1, b: { 1: 2, 2: 1 }, c: 'ä', d: 2 })), new Map([['d', '2']]))
+})
+
+test('what changed in place is found without cutting, and the same is found', () => {
+  let found = 0
+  for (let i = 0; i < 3000; i++) {
+    const object: Record<string, unknown> = Object.fromEntries(
+      Array.from({ length: i % 9 }, () => [String(value(4)), value()]),
+    )
+    const members = [...membersOf(object)]
+    // What is shown of the device may stand anywhere.
+    if (i % 2) members.splice(Math.floor(Math.random() * (members.length + 1)), 0, [DEVICE, JSON.stringify(value())])
+    const text = join(members)
+    for (const name of Object.keys(object)) if (Math.random() < 0.3) object[name] = value()
+    if (i % 5 === 0) object.added = 1
+    if (i % 7 === 0) delete object[Object.keys(object)[0]!]
+    const now = membersOf(object)
+    const changes = changedInPlace(text, now)
+    if (changes === undefined) continue
+    found++
+    const before = known(text).members
+    assert.deepEqual(changes, changed(before, now))
+    assert.deepEqual([...before.keys()], [...now.keys()])
+  }
+  assert.ok(found > 500, String(found))
+})
+
+test('a text that only looks like the members is another one', () => {
+  assert.equal(changedInPlace('{"a":1,"b":2}', new Map([['a":1,"b', '2']])), undefined)
+  assert.equal(changedInPlace('{"a":1,"b":2}', new Map([['a', '1']])), undefined)
+  assert.equal(
+    changedInPlace(
+      '{"a":1}',
+      new Map([
+        ['a', '1'],
+        ['b', '2'],
+      ]),
+    ),
+    undefined,
+  )
+  assert.equal(changedInPlace('{}', new Map([['a', '1']])), undefined)
+  assert.deepEqual(changedInPlace('{"a":12}', new Map([['a', '1']])), new Map([['a', '1']]))
+  assert.deepEqual(changedInPlace('{"a":1}', new Map([['a', '12']])), new Map([['a', '12']]))
 })
 
 test('undefined and functions are no members, and toJSON is called', () => {
