@@ -166,6 +166,39 @@ for (const library of libraries) {
       await events.return()
     })
 
+    test('tells each end once, and no other, whatever happens to connections', async () => {
+      const { events, reasons, twice } = await listening(opened, { interval: 200 })
+      const ended = new Set<string>()
+      const alive = new Set<string>()
+      for (let n = 0; n < 300; n++) {
+        const key = `random:${n}`
+        await run('SESSION.SET', key, 'USER', key)
+        events.watch(key)
+        const ends = [
+          ['SESSION.DEL', key],
+          ['SESSION.REVOKE', key],
+          ['DEL', key],
+          ['SESSION.SET', key, 'PX', '30'],
+          ['SESSION.ROTATE', key, `${key}:new`],
+          ['SESSION.ROTATE', key, `${key}:new`, 'GRACE', '5'],
+        ]
+        const choice = Math.floor(Math.random() * (ends.length + 3))
+        if (n % 20 === 19) await run('CLIENT', 'KILL', 'TYPE', n % 40 === 39 ? 'normal' : 'pubsub', 'SKIPME', 'yes')
+        // What ends is ended while it is asked for, while it is told of, or long after.
+        if (Math.random() < 0.5) await sleep(Math.random() * 10)
+        await run(...(ends[choice] ?? ['SESSION.TOUCH', key]))
+        if (ends[choice]) ended.add(key)
+        else alive.add(key)
+      }
+      await until(() => reasons.size >= ended.size, 'all ends')
+      await sleep(500)
+      assert.deepEqual([...reasons.keys()].sort(), [...ended].sort())
+      assert.deepEqual(twice, [])
+      for (const key of alive) await run('SESSION.DEL', key)
+      await until(() => reasons.size === 300, 'the last ends')
+      await events.return()
+    })
+
     test('watches by session ids, whatever a store makes of them', async () => {
       const stores = [
         new RedisSessionStore({ client: opened.client, prefix: 'plain:' }),
