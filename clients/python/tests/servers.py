@@ -198,14 +198,21 @@ class Cluster:
     """Three primaries with a third of the slots each."""
 
     def __init__(self, module: bool = True) -> None:
-        self.nodes: list[Server] = []
-        buses: list[str] = []
-        for _ in range(3):
+        started = [self._start(module) for _ in range(3)]
+        self.nodes = [node for node, _ in started]
+        self._form([bus for _, bus in started])
+
+    def _start(self, module: bool) -> tuple[Server, str]:
+        """A node and the port of its bus, which somebody else may take before the node does."""
+        for left in (2, 1, 0):
             bus = str(free_port())
             options = f"--cluster-enabled yes --cluster-port {bus} --cluster-node-timeout 3000".split()
-            self.nodes.append(Server("--save", "", *options, module=module))
-            buses.append(bus)
-        self._form(buses)
+            try:
+                return Server("--save", "", *options, module=module), bus
+            except AssertionError:
+                if not left:
+                    raise
+        raise AssertionError("not reached")
 
     def _form(self, buses: list[str]) -> None:
         """Gives out the slots and introduces the nodes: a second, where `redis-cli --cluster create` takes several."""

@@ -330,3 +330,8 @@ def test_in_threads_without_the_module(bare_server: Server) -> None:
 def test_a_client_from_which_no_other_can_be_made_does_not_hang_a_thread() -> None:
     with pytest.raises(IndexError), session_events(SyncSentinel([]).master_for("nobody")):
         pass
+
+
+def test_what_is_no_client_is_refused() -> None:
+    with pytest.raises(TypeError, match="not 'redis://localhost'"):
+        session_events("redis://localhost")  # type: ignore[call-overload]

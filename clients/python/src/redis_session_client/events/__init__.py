@@ -53,9 +53,12 @@ def session_events(client: Any, store: HasKeys | None = None, *, interval: float
     how often the connections are tested; with events, sessions are asked for twelve times less often. At least 0.1.
     `published`: the server publishes what is needed, but does not let us see that (CONFIG GET), as hosted ones may.
 
-    It is a context manager. Iterating raises ModuleMissing where the server lacks the module.
+    It is a context manager. Iterating raises ModuleMissing where the server lacks the module. TypeError: `client` is no
+    client of redis-py.
     """
-    kind = (
-        AsyncSessionEvents if isinstance(client, (redis.asyncio.Redis, redis.asyncio.RedisCluster)) else SessionEvents
-    )
-    return kind(client, None if store is None else store.key, interval, published=published)
+    key = None if store is None else store.key
+    if isinstance(client, (redis.asyncio.Redis, redis.asyncio.RedisCluster)):
+        return AsyncSessionEvents(client, key, interval, published=published)
+    if isinstance(client, (redis.Redis, redis.RedisCluster)):
+        return SessionEvents(client, key, interval, published=published)
+    raise TypeError(f"session_events wants a client of redis-py, not {client!r}")
