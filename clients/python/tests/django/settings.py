@@ -47,8 +47,6 @@ TEMPLATES = [
         },
     }
 ]
-# Django 4.2 makes a mail for admins of each error, also where there are none, and reads the session for it once more.
-LOGGING_CONFIG = None
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"

@@ -526,6 +526,16 @@ def test_an_end_in_the_past_ends_it(server: Server, past: Any) -> None:
     assert again(session).get("a") is None
 
 
+@pytest.mark.parametrize("said", ["nonsense", [1], {}])
+def test_an_expiry_that_is_none_does_not_keep_a_session_from_being_read(said: Any) -> None:
+    session = begun(a=1, _session_expiry=said, _session_lifetime=said)
+    other = again(session)
+    assert other["a"] == 1
+    other["a"] = 2
+    other.save()
+    assert again(session)["a"] == 2
+
+
 def test_a_lifetime(server: Server) -> None:
     session = begun(a=1)
     session.set_lifetime(timedelta(hours=8))

@@ -7,17 +7,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from django.contrib.auth.models import User
+from django.test import AsyncClient
 
 from redis_session_client import ModuleMissing, SessionTooLarge, WrongType
 from redis_session_client.django import SessionStore, count
 from redis_session_client.django.connections import connections
 from tests.django.conftest import Browser, Configure
-from tests.django.settings import MIDDLEWARE
+from tests.django.settings import MIDDLEWARE, TEMPLATES
 from tests.servers import Sentinel, Server, wait_for
 
 Site = Callable[..., None]
@@ -98,6 +100,50 @@ def test_without_a_server_our_middleware_says_503(site: Site, visitor: Browser, 
     assert response.status_code == 503
     assert response.headers["Retry-After"]
     assert "sessionid" not in response.cookies
+
+
+def test_the_site_has_a_page_for_it(site: Site, visitor: Browser, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "503.html").write_text("<h1>Back soon</h1>")
+    site(MIDDLEWARE=OURS, TEMPLATES=[{**TEMPLATES[0], "DIRS": [tmp_path]}])
+    server.stop()
+    response = visitor.get("/read/")
+    assert response.status_code == 503
+    assert response.content == b"<h1>Back soon</h1>"
+    assert response.headers["Retry-After"]
+
+
+def test_a_session_that_is_read_before_the_view(site: Site, visitor: Browser, server: Server) -> None:
+    site(MIDDLEWARE=OURS, CSRF_USE_SESSIONS=True)
+    server.stop()
+    assert visitor.get("/").status_code == 503
+    assert visitor.get("/aread/").status_code == 503
+
+
+async def test_a_session_that_is_read_before_the_view_on_a_loop(site: Site, server: Server) -> None:
+    site(MIDDLEWARE=OURS, CSRF_USE_SESSIONS=True)
+    visitor = AsyncClient(raise_request_exception=False)
+    await visitor.get("/awrite/", {"a": "1"})
+    server.stop()
+    assert (await visitor.get("/aread/")).status_code == 503
+
+
+def test_what_could_not_be_read_is_not_waited_for_again(site: Site, configure: Configure, between: Between) -> None:
+    configure({"url": f"redis://127.0.0.1:{between.port}/0?socket_timeout=0.3"})
+    begin_with(1)
+    between.silent = True
+    session = SessionStore("a" * 32)
+    started = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(redis.exceptions.TimeoutError):
+            session.load()
+    assert time.monotonic() - started < 0.5
+    between.silent = False
+    assert SessionStore("a" * 32).load() == {}
+
+
+def test_an_error_of_the_sites_own_stays_a_500(site: Site, visitor: Browser) -> None:
+    site(MIDDLEWARE=OURS)
+    assert visitor.get("/fail/").status_code == 500
 
 
 def test_a_visitor_without_a_cookie_is_served_without_a_server(site: Site, browser: NewBrowser, server: Server) -> None:

@@ -176,25 +176,31 @@ def test_importing(site: Site, visitor: Browser, alice: User) -> None:
     assert imported(site, "--dry-run") == "1 would be imported, 0 there already, 0 skipped (no valid id)."
     assert count(alice) == 0
     assert imported(site) == "1 imported, 0 there already, 0 skipped (no valid id)."
-    assert imported(site, "--dry-run") == "0 would be imported, 1 there already, 0 skipped (no valid id)."
-    assert imported(site) == "0 imported, 1 there already, 0 skipped (no valid id)."
+    assert imported(site) == "0 imported, 0 there already, 0 skipped (no valid id)."
     assert visitor.who() == "alice"
     assert visitor.reads() == {"cart": [1]}
+    site.uses(site.old)
+    assert visitor.who() == "nobody"
+
+
+def test_importing_and_keeping_them(site: Site, visitor: Browser, alice: User) -> None:
+    site.without_migrate_from()
+    assert imported(site, "--keep") == "1 imported, 0 there already, 0 skipped (no valid id)."
+    assert imported(site, "--dry-run") == "0 would be imported, 1 there already, 0 skipped (no valid id)."
+    assert imported(site, "--keep") == "0 imported, 1 there already, 0 skipped (no valid id)."
+    assert visitor.who() == "alice"
     site.uses(site.old)
     assert visitor.who() == "alice"
 
 
-@pytest.mark.parametrize("moving", [True, False])
-def test_importing_ends_them_in_the_old_engine(site: Site, visitor: Browser, alice: User, moving: bool) -> None:
-    if moving:
-        # Else the old engine would give back what is signed out everywhere.
-        site.uses(OURS)
-        imported(site)
-    else:
-        site.without_migrate_from()
-        imported(site, "--end")
-        site.uses(OURS)
+def test_what_was_signed_out_does_not_come_back(site: Site, visitor: Browser, alice: User) -> None:
+    site.uses(OURS)
+    with pytest.raises(CommandError, match="would come back"):
+        imported(site, "--keep")
+    imported(site)
     assert sign_out(alice) == 1
+    imported(site)
+    assert count(alice) == 0
     assert visitor.who() == "nobody"
 
 

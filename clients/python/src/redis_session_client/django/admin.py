@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -104,15 +104,8 @@ def sessions_link(user: Any) -> SafeString | str:
 def _user_or_404(key: str) -> Any:
     try:
         return get_object_or_404(get_user_model(), pk=key)
-    except (ValueError, ValidationError) as error:  # a word where the key is a number, or a UUID
+    except (OverflowError, ValidationError, ValueError) as error:  # a word where the key is a number, or a UUID
         raise Http404 from error
-
-
-def _user_or_404(key: str) -> Any:
-    try:
-        return get_user_model()._default_manager.get(pk=key)
-    except (ObjectDoesNotExist, OverflowError, ValidationError, ValueError) as error:
-        raise Http404(_("No such user.")) from error
 
 
 def _users_called(name: str) -> Any:

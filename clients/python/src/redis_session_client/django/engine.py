@@ -7,6 +7,7 @@ the session is saved: a new id at login, the user, the data and the times travel
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -23,8 +24,8 @@ from .._replies import at, named
 from ..keys import acceptable, handle, new_id
 from ..store import Loaded
 from . import migrate
-from .connections import Connections, connections
-from .exceptions import SessionConflict, SessionLimit, SessionRotated
+from .connections import TIMEOUT, Connections, connections
+from .exceptions import UNAVAILABLE, SessionConflict, SessionLimit, SessionRotated
 from .step_up import StepUp
 from .terms import LIFETIME, Policy, Terms, Times
 
@@ -34,6 +35,9 @@ _log = logging.getLogger("django.security.SuspiciousSession")
 class SessionStore(StepUp):
     """A session on a server with the redis-session module."""
 
+    #: Why the server could not be asked, and when.
+    _failure: Exception | None = None
+    _failed_at = 0.0
     #: The session as the server has it, as far as this request knows, and what it said then of its end.
     _loaded: Loaded | None = None
     _terms = Terms()
@@ -83,19 +87,39 @@ class SessionStore(StepUp):
 
     def load(self) -> dict[str, Any]:
         """Reads the session, with one command."""
+        self._fail_at_once()
         asked = connections()
-        loaded = asked.run(asked.operations.load(self.stored_key))
+        try:
+            loaded = asked.run(asked.operations.load(self.stored_key))
+        except UNAVAILABLE as error:
+            self._failure, self._failed_at = error, time.monotonic()
+            raise
         if loaded is None and asked.configuration.migrate_from is not None:
             loaded = self._adopted(asked)
         return self._read(loaded)
 
     async def aload(self) -> dict[str, Any]:
         """See load()."""
+        self._fail_at_once()
         asked = connections()
-        loaded = await asked.arun(asked.operations.load(self.stored_key))
+        try:
+            loaded = await asked.arun(asked.operations.load(self.stored_key))
+        except UNAVAILABLE as error:
+            self._failure, self._failed_at = error, time.monotonic()
+            raise
         if loaded is None and asked.configuration.migrate_from is not None:
             loaded = await sync_to_async(self._adopted)(asked)
         return self._read(loaded)
+
+    @property
+    def is_unavailable(self) -> bool:
+        """Whether the server could not be asked for this session."""
+        return self._failure is not None
+
+    def _fail_at_once(self) -> None:
+        """What a request asks for once more, for its error page say, is not worth another time-out."""
+        if self._failure is not None and time.monotonic() - self._failed_at < TIMEOUT:
+            raise self._failure
 
     @property
     def stored_key(self) -> str | None:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import PermissionDenied
+from redis import exceptions
 
 from .. import errors
+
+#: The server gave no answer, or one that says: not now.
+UNAVAILABLE = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.ClusterDownError,
+)
 
 
 class SessionLimit(errors.SessionLimit, PermissionDenied):

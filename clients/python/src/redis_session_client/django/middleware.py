@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from typing import Any
+
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import patch_vary_headers
-from redis import exceptions
 
 from .engine import SessionStore
-from .exceptions import SessionRotated
+from .exceptions import UNAVAILABLE, SessionRotated
 
 #: Seconds after which a browser may try again when the server of the sessions does not answer.
 RETRY_AFTER = 5
-
-# No answer, or one that says: not now.
-_UNAVAILABLE = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
-    exceptions.OutOfMemoryError,
-    exceptions.ReadOnlyError,
-    exceptions.ClusterDownError,
-)
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -31,23 +25,41 @@ class SessionMiddleware(DjangoSessionMiddleware):
     delivered, and what it wanted to write is dropped.
     """
 
+    def __call__(self, request: HttpRequest) -> Any:
+        """Answers also where Django's error page could not be made without the session."""
+        try:
+            return super().__call__(request)
+        except UNAVAILABLE:
+            return _unavailable()
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        """See __call__()."""
+        parent: Any = super()
+        try:
+            return await parent.__acall__(request)
+        except UNAVAILABLE:
+            return _unavailable()
+
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Saves the session and sets the cookie."""
         session = getattr(request, "session", None)
-        if isinstance(session, SessionStore) and session.is_snapshot:
-            return _untouched(response)
+        if isinstance(session, SessionStore):
+            if session.is_unavailable and response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+                return _unavailable()  # it was read outside of a view, by CsrfViewMiddleware say
+            if session.is_snapshot:
+                return _untouched(response)
         try:
             return super().process_response(request, response)
         except SessionInterrupted as error:
             if isinstance(error.__context__, SessionRotated):
                 return _untouched(response)
             raise
-        except _UNAVAILABLE:
+        except UNAVAILABLE:
             return _unavailable()
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answers where a view could not read the session."""
-        return _unavailable() if isinstance(exception, _UNAVAILABLE) else None
+        return _unavailable() if isinstance(exception, UNAVAILABLE) else None
 
 
 def _untouched(response: HttpResponse) -> HttpResponse:
@@ -56,5 +68,10 @@ def _untouched(response: HttpResponse) -> HttpResponse:
 
 
 def _unavailable() -> HttpResponse:
-    said = "The service is not available at the moment. Please try again soon."
-    return HttpResponse(said, status=503, headers={"Retry-After": str(RETRY_AFTER)}, content_type="text/plain")
+    """The page 503.html, if the site has one. It must not want the session."""
+    try:
+        said, kind = str(loader.render_to_string("503.html")), "text/html"
+    except TemplateDoesNotExist:
+        said, kind = "The service is not available at the moment. Please try again soon.", "text/plain"
+    headers = {"Retry-After": str(RETRY_AFTER)}
+    return HttpResponse(said, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=headers, content_type=kind)

@@ -24,14 +24,10 @@ class Terms(NamedTuple):
     @classmethod
     def of(cls, data: Mapping[Any, Any]) -> Terms:
         """Reads them from a session. An expiry of 0 is None: the browser decides."""
-        expiry = data.get(EXPIRY)
-        if expiry is None:
-            return cls(None, data.get(LIFETIME))
-        if isinstance(expiry, str):
-            expiry = datetime.fromisoformat(expiry)
-        if isinstance(expiry, datetime) and timezone.is_naive(expiry):
-            expiry = timezone.make_aware(expiry)
-        return cls(expiry or None, data.get(LIFETIME))
+        expiry, lifetime = data.get(EXPIRY), data.get(LIFETIME)
+        if expiry is None and lifetime is None:
+            return _NONE
+        return cls(_expiry(expiry) or None, lifetime if isinstance(lifetime, (int, float)) else None)
 
     @property
     def end(self) -> datetime | None:
@@ -43,6 +39,21 @@ class Terms(NamedTuple):
         if isinstance(self.expiry, datetime):
             return None
         return default if self.expiry is None else self.expiry
+
+
+_NONE = Terms()
+
+
+def _expiry(said: Any) -> float | datetime | None:
+    """What is neither a number nor a time is nothing: the middleware says so when it makes the cookie."""
+    if isinstance(said, str):
+        try:
+            said = datetime.fromisoformat(said)
+        except ValueError:
+            return None
+    if isinstance(said, datetime) and timezone.is_naive(said):
+        said = timezone.make_aware(said)
+    return said if isinstance(said, (int, float, datetime)) else None
 
 
 class Times(NamedTuple):

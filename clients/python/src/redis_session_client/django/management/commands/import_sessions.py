@@ -19,7 +19,7 @@ from ...terms import Policy
 
 
 class Command(BaseCommand):
-    """Copies sessions under the ids that they have, so that nobody is logged out. It may be run again."""
+    """Takes sessions over under the ids that they have, so that nobody is logged out. It may be run again."""
 
     help = "Imports the sessions of another session engine. May be run again: what is there already is left alone."
 
@@ -33,7 +33,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="only count what there is to import")
         parser.add_argument(
-            "--end", action="store_true", help="end each session in the old engine after it was imported"
+            "--keep",
+            action="store_true",
+            help="leave them in the old engine, too; a later import would bring back those that ended here meanwhile",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -42,13 +44,14 @@ class Command(BaseCommand):
         if engine == ENGINE:
             raise CommandError("--from names the engine that the site used before, not this one")
         asked = connections()
-        # Where sessions are also taken over when they are asked for, one that stayed there would come back after a
-        # sign-out of all devices.
-        ends = options["end"] or engine == asked.configuration.migrate_from
+        if options["keep"] and engine == asked.configuration.migrate_from:
+            raise CommandError(
+                '--keep does not go with "migrate_from": what is signed out here would come back from there'
+            )
         counts: Counter[str] = Counter()
         try:
             for found in sessions_of(engine):
-                counts[self._import(asked, found, engine, dry_run=dry_run, ends=ends)] += 1
+                counts[self._import(asked, found, engine, dry_run=dry_run, ends=not options["keep"])] += 1
         except (CannotList, ImportError, AttributeError) as error:
             raise CommandError(
                 f'{error}. SESSION_REDIS["migrate_from"] takes sessions over when they are asked for.'
