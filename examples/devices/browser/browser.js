@@ -76,8 +76,8 @@ export class Browser {
   }
 
   /** Clicks a button, all of which send forms, and waits for the page that comes. */
-  async submit(button) {
-    await Promise.all([this.page.waitForEvent('load'), button.click()])
+  async submit(button, page = this.page) {
+    await Promise.all([page.waitForEvent('load'), button.click()])
   }
 
   /** The hidden field that names the first device that has a button. */

@@ -224,6 +224,27 @@ function twoTabs(world) {
     })
   }
 
+  test('two tabs that sign in at once are both signed in', async () => {
+    const browser = await world.browser()
+    const tab = await browser.tab()
+    for (const page of [browser.page, tab]) {
+      await page.goto('/sign-in/')
+      await page.getByLabel('Name').fill('alice')
+      await page.getByLabel('Password').fill(PASSWORDS.alice)
+    }
+    // The first sign-in is carried out; before its answer arrives, the second one comes with the old cookie.
+    const first = world.proxy.hold('answer', 'POST', '/sign-in')
+    const clicked = browser.click('Sign in')
+    await first.reached
+    await browser.submit(tab.getByRole('button', { name: 'Sign in' }), tab)
+    assert.equal(await tab.locator('h1').innerText(), 'My devices')
+    first.release()
+    await clicked
+    assert.equal(await browser.heading, 'My devices')
+    await tab.reload()
+    assert.equal(await tab.locator('h1').innerText(), 'My devices')
+  })
+
   test('the old id is good for nothing once the grace is over', async () => {
     const browser = await world.browser()
     await browser.open('/sign-in/')
