@@ -64,6 +64,24 @@ fn the_users_of_the_page_may_do_what_it_says() {
     assert!(checked > 20, "{checked}");
 }
 
+/// The file that the Debian package brings for the server's configuration to include.
+#[test]
+fn the_packages_file_loads_the_module_and_names_every_setting_with_its_default() {
+    let file =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/deb/session.conf")).unwrap();
+    let file = file.replace("/usr/lib/redis/modules/libredis_session.so", &module().display().to_string());
+    let settings = |text: &str| {
+        let said = Server::with_conf(&text.lines().collect::<Vec<_>>()).say("CONFIG GET session.*");
+        let words: Vec<String> = said.trim_matches(['[', ']']).split(", ").map(String::from).collect();
+        words.chunks(2).map(|pair| pair.join(" ")).collect::<BTreeSet<_>>()
+    };
+    // The same with every setting as it is written there.
+    let (defaults, written) = (settings(&file), file.replace("# session.", "session."));
+    assert_eq!(settings(&written), defaults);
+    let named = written.lines().filter(|line| line.starts_with("session.")).count();
+    assert_eq!(named, defaults.len());
+}
+
 /// Of each row of the table of users and commands: who, what, and whether.
 fn permissions(page: &str) -> Vec<(String, String, bool)> {
     let rows = page.lines().skip_while(|line| !line.starts_with("| command | `"));
