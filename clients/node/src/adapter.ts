@@ -1,6 +1,6 @@
 /** From the session objects of frameworks to sessions on the server, and back. */
 import { isDeepStrictEqual } from 'node:util'
-import { decode, encode, type Serializer, withCookie } from './codec.js'
+import { cookieOf, decode, encode, type Serializer, withCookie } from './codec.js'
 import { type CookieData, stored, timesOf } from './cookie.js'
 import { type Data, type Session, SessionError, Sessions, type Times, type WriteOptions } from './core.js'
 import { join, type Members, parse } from './fields.js'
@@ -72,8 +72,12 @@ export class Adapter<S extends object = Data> {
     if (entry === undefined) return this.#create(sid, data, write)
     const { session } = entry
     session.data = data
-    const members = encode(data, write.cookie, this.serializer)
-    const saved = await this.core.save(session, { ...write, members, replace: this.#options.save === 'replace' })
+    const replace = this.#options.save === 'replace'
+    const content =
+      this.serializer === JSON
+        ? { other: cookieOf(write.cookie, write.cookie === entry.cookie) }
+        : { members: encode(data, write.cookie, this.serializer) }
+    const saved = await this.core.save(session, { ...write, ...content, replace })
     if (!saved) return this.#gone(sid, data)
     this.#remember(data, session, write)
   }

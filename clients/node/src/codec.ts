@@ -1,6 +1,6 @@
 /** The session of a framework as members, and back. */
 import { type CookieData, restored } from './cookie.js'
-import { type Members, membersOf } from './fields.js'
+import { type Members, membersOf, type Other } from './fields.js'
 import type { Data } from './session.js'
 
 /** As connect-redis has it. */
@@ -18,7 +18,12 @@ export function encode(session: Data, cookie: CookieData | undefined, serializer
     const whole = cookie === undefined ? { ...session } : { ...session, cookie }
     return new Map([[SERIALIZED, JSON.stringify(serializer.stringify(whole))]])
   }
-  return membersOf(session, { name: 'cookie', text: cookie && JSON.stringify(cookie) })
+  return membersOf(session, cookieOf(cookie))
+}
+
+/** The member of the cookie, as it is stored. */
+export function cookieOf(cookie: CookieData | undefined, isSame = false): Other {
+  return { name: 'cookie', text: () => cookie && JSON.stringify(cookie), isSame }
 }
 
 /** The session as the application had it, from the data as they were stored. */

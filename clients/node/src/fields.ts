@@ -85,26 +85,56 @@ export function changed(read: Members, now: Iterable<[string, string]>): Members
   return members
 }
 
+/** A member whose text is not that of its value. */
+export interface Other {
+  name: string
+  text: () => string | undefined
+  /** Whether it is known not to have changed. */
+  isSame: boolean
+}
+
 /**
- * The same as `changed` for a text that has the members of `now`, in their order and no others, as that of a session has
- * which was read and changed in place. Nothing is cut, which most requests can be spared. Undefined for another text.
+ * The members of an object that are not as they stand in a text which has the same members in the same order, as that of
+ * a session has which was read and changed in place. Nothing is cut, and of most values no text is made, which most
+ * requests can be spared. Undefined for another text.
  */
-export function changedInPlace(text: string, now: Members): Members | undefined {
+export function changedInPlace(text: string, object: object, other?: Other): Members | undefined {
+  const source = object as Record<string, unknown>
+  if (typeof source.toJSON === 'function') return undefined
   const members: Members = new Map()
   let at = 0
-  for (const [name, value] of now) {
+  for (const name of Object.keys(source)) {
+    const value = source[name]
+    if (value === undefined) continue
     if (text.startsWith(DEVICE, at + 2)) at = afterMember(text, at)
-    const colon = at + name.length + 3
-    if (!isName(text, name, at + 1, colon)) return undefined
-    let end = colon + 1 + value.length
-    if (!text.startsWith(value, colon + 1) || !isEnd(text.charCodeAt(end))) {
-      end = afterValue(text, colon + 1)
-      if (!same(text.slice(colon + 1, end), value)) members.set(name, value)
+    const start = at + name.length + 4
+    if (!isName(text, name, at + 1, start - 1)) return undefined
+    if (name === other?.name && other.isSame) {
+      at = afterValue(text, start)
+    } else if (isString(text, start, value)) {
+      at = start + value.length + 2
+    } else {
+      const now = name === other?.name ? other.text() : JSON.stringify(value)
+      if (now === undefined) return undefined
+      at = start + now.length
+      if (text.startsWith(now, start) && isEnd(text.charCodeAt(at))) continue
+      at = afterValue(text, start)
+      if (!same(text.slice(start, at), now)) members.set(name, now)
     }
-    at = end
   }
   if (text.startsWith(DEVICE, at + 2)) at = afterMember(text, at)
   return at > 0 && at === text.length - 1 ? members : undefined
+}
+
+/** Whether a value is a string that stands in the text as it is. */
+function isString(text: string, start: number, value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    text.charCodeAt(start) === QUOTE &&
+    text.startsWith(value, start + 1) &&
+    text.charCodeAt(start + value.length + 1) === QUOTE &&
+    !/["\\]/.test(value)
+  )
 }
 
 const isEnd = (char: number) => char === COMMA || char === CLOSE
@@ -126,14 +156,14 @@ const afterMember = (text: string, at: number) => afterValue(text, afterString(t
 /**
  * The members of an object as JSON has them: without what is undefined or a function, with `toJSON` called.
  *
- * @param other The text to take for the member of this name.
+ * @param other Says what the text of the member of this name is.
  */
-export function membersOf(object: object, other?: { name: string; text: string | undefined }): Members {
+export function membersOf(object: object, other?: Other): Members {
   const { toJSON } = object as { toJSON?: () => object }
   const source = (typeof toJSON === 'function' ? toJSON.call(object) : object) as Record<string, unknown>
   const members: Members = new Map()
   for (const name of Object.keys(source)) {
-    const text = name === other?.name ? other.text : (JSON.stringify(source[name]) as string | undefined)
+    const text = name === other?.name ? other.text() : (JSON.stringify(source[name]) as string | undefined)
     if (text !== undefined) members.set(name, text)
   }
   return members

@@ -10,6 +10,7 @@ import {
   known,
   type Members,
   membersOf,
+  type Other,
 } from './fields.js'
 import { type End, MAX_SPAN, type Times } from './times.js'
 
@@ -26,6 +27,8 @@ export interface WriteOptions extends Times {
   replace?: boolean
   /** The members to write as JSON texts, in place of those of `data`. */
   members?: Iterable<[string, string]>
+  /** @internal A member of `data` whose text is another than that of its value. */
+  other?: Other
   /** Whether `members` are not all: those that are not among them stay. */
   partial?: boolean
 }
@@ -75,9 +78,9 @@ export class Session<D = Data> {
   }
 
   /** @internal What has changed, where that can be said without cutting what the server has; undefined where not. */
-  changedInPlace(now: Members): Members | undefined {
+  changedInPlace(other: Other | undefined): Members | undefined {
     if (this.#known !== undefined || this.#amended !== undefined) return undefined
-    return changedInPlace(this.#text, now)
+    return changedInPlace(this.#text, this.data as object, other)
   }
 
   /** @internal Notes that these members were written. */
@@ -139,18 +142,20 @@ export function difference<D extends object>(session: Session<D>, options: Write
 const NOTHING: Change = { set: new Map(), unset: [], after: undefined }
 
 function fieldsOf<D extends object>(session: Session<D>, options: WriteOptions): Change {
-  const { members, partial = false, replace = false, device } = options
-  const now: Members = members instanceof Map ? members : new Map(members ?? membersOf(session.data))
+  const { members, other, partial = false, replace = false, device } = options
+  if (members === undefined && !replace && device === undefined) {
+    const set = session.changedInPlace(other)
+    if (set !== undefined && ![...set].some((member) => isBeyond(...member)))
+      return { set, unset: [], after: undefined }
+  }
+  const now: Members = members instanceof Map ? members : new Map(members ?? membersOf(session.data, other))
   // What was read need not be looked at, and is not cut.
   if (partial && now.size === 0 && device === undefined) return NOTHING
   if (replace) return replaced(session, now, device)
   return partial ? added(session, now, device) : altered(session, now, device)
 }
 
-function altered(session: Session<object>, now: Members, device: unknown): Change {
-  const set = device === undefined ? session.changedInPlace(now) : undefined
-  if (set !== undefined && ![...set].some((member) => isBeyond(...member))) return { set, unset: [], after: undefined }
-  const { known, data } = session
+function altered({ known, data }: Session<object>, now: Members, device: unknown): Change {
   const changes = changed(known.members, now)
   const gone: string[] = []
   for (const [name, text] of known.members) {

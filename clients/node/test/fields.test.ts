@@ -74,7 +74,7 @@ test('what changed in place is found without cutting, and the same is found', ()
     if (i % 5 === 0) object.added = 1
     if (i % 7 === 0) delete object[Object.keys(object)[0]!]
     const now = membersOf(object)
-    const changes = changedInPlace(text, now)
+    const changes = changedInPlace(text, object)
     if (changes === undefined) continue
     found++
     const before = known(text).members
@@ -85,21 +85,32 @@ test('what changed in place is found without cutting, and the same is found', ()
 })
 
 test('a text that only looks like the members is another one', () => {
-  assert.equal(changedInPlace('{"a":1,"b":2}', new Map([['a":1,"b', '2']])), undefined)
-  assert.equal(changedInPlace('{"a":1,"b":2}', new Map([['a', '1']])), undefined)
-  assert.equal(
-    changedInPlace(
-      '{"a":1}',
-      new Map([
-        ['a', '1'],
-        ['b', '2'],
-      ]),
-    ),
-    undefined,
-  )
-  assert.equal(changedInPlace('{}', new Map([['a', '1']])), undefined)
-  assert.deepEqual(changedInPlace('{"a":12}', new Map([['a', '1']])), new Map([['a', '1']]))
-  assert.deepEqual(changedInPlace('{"a":1}', new Map([['a', '12']])), new Map([['a', '12']]))
+  assert.equal(changedInPlace('{"a":1,"b":2}', { 'a":1,"b': 2 }), undefined)
+  assert.equal(changedInPlace('{"a":1,"b":2}', { a: 1 }), undefined)
+  assert.equal(changedInPlace('{"a":1}', { a: 1, b: 2 }), undefined)
+  assert.equal(changedInPlace('{}', { a: 1 }), undefined)
+  for (const [text, a] of [
+    ['{"a":12}', 1],
+    ['{"a":1}', 12],
+    ['{"a":"x","b":"y"}', 'x","b":"y'],
+    ['{"a":"x"}', 'x"'],
+    ['{"a":"\\\\"}', '\\\\'],
+    ['{"a":"1"}', 1],
+    ['{"a":1}', '1'],
+  ] as const) {
+    const found = changedInPlace(text, text.includes('"b"') ? { a, b: 'y' } : { a })
+    assert.deepEqual(found, new Map([['a', JSON.stringify(a)]]), text)
+  }
+  assert.deepEqual(changedInPlace('{"a":"\\\\"}', { a: '\\' }), new Map())
+  assert.deepEqual(changedInPlace('{"a":"x"}', { a: 'x', b: undefined }), new Map())
+})
+
+test('of a member that is the same no text is made, of another one the text that is given', () => {
+  const other = (text: string, isSame: boolean) => ({ name: 'cookie', text: () => text, isSame })
+  const object = { a: 1, cookie: {}, b: 2 }
+  assert.deepEqual(changedInPlace('{"a":1,"cookie":{"x":1},"b":2}', object, other('', true)), new Map())
+  const changes = changedInPlace('{"a":1,"cookie":{"x":1},"b":2}', object, other('{"x":2}', false))
+  assert.deepEqual(changes, new Map([['cookie', '{"x":2}']]))
 })
 
 test('undefined and functions are no members, and toJSON is called', () => {
