@@ -1,15 +1,10 @@
 """Pages for what goes wrong. They ask nothing of the session, which may be what is missing."""
 
-import sys
-
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.template.loader import render_to_string
-from redis.exceptions import RedisError
-
-RETRY_AFTER = 5  # seconds
 
 
 def _page(status: int, title: str, text: str, link: str = "To the first page") -> HttpResponse:
@@ -49,19 +44,5 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500; or 503, where what went wrong is that the sessions cannot be reached."""
-    if isinstance(sys.exc_info()[1], RedisError):
-        return unavailable()
+    """500. Where the sessions cannot be reached, the session middleware answers with 503.html instead."""
     return _page(500, "Something went wrong", "The fault is on our side. It has been noted.", "Try again")
-
-
-def unavailable() -> HttpResponse:
-    """503, for as long as the server of the sessions does not answer."""
-    response = _page(
-        503,
-        "Not available just now",
-        "We cannot look up who is signed in. You need not sign in again; please try it once more in a moment.",
-        "Try again",
-    )
-    response["Retry-After"] = str(RETRY_AFTER)
-    return response
