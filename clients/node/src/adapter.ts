@@ -10,6 +10,8 @@ import { milliseconds } from './times.js'
 
 /** What is known of the session behind a session object. */
 interface Entry {
+  /** Where it was read: another store has none of it. */
+  core: Sessions
   session: Session
   /** The cookie as it is stored. */
   cookie: CookieData | undefined
@@ -169,7 +171,7 @@ export class Adapter<S extends object = Data> {
   async #read(session: Session, carry = false): Promise<S> {
     const decoded = decode(session.data, this.serializer)
     const data = decoded instanceof Promise ? await decoded : decoded
-    const entry = { session, cookie: data.cookie }
+    const entry = { core: this.core, session, cookie: data.cookie }
     note(data, entry)
     withCookie(data, session.accessed)
     // A framework that copies what it is given, and the cookie by its toJSON, takes the entry along with the cookie.
@@ -180,12 +182,12 @@ export class Adapter<S extends object = Data> {
 
   #entryOf(sid: string, data: S): Entry | undefined {
     const entry = noted(data) ?? carried(data)
-    return entry?.session.id === sid ? entry : undefined
+    return entry?.session.id === sid && entry.core === this.core ? entry : undefined
   }
 
   #remember(data: S, session: Session, { cookie }: Write): void {
     const entry = noted(data)
-    if (entry?.session !== session || entry.cookie !== cookie) note(data, { session, cookie })
+    if (entry?.session !== session || entry.cookie !== cookie) note(data, { core: this.core, session, cookie })
   }
 
   async #create(sid: string, data: S, write: Write): Promise<void> {

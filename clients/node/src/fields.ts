@@ -106,7 +106,7 @@ export function changedInPlace(text: string, object: object, other?: Other): Mem
   for (const name of Object.keys(source)) {
     const value = source[name]
     if (value === undefined) continue
-    if (text.startsWith(DEVICE, at + 2)) at = afterMember(text, at)
+    if (text.startsWith(DEVICE_NAME, at + 1)) at = afterMember(text, at)
     const start = at + name.length + 4
     if (!isName(text, name, at + 1, start - 1)) return undefined
     if (name === other?.name && other.isSame) {
@@ -122,7 +122,7 @@ export function changedInPlace(text: string, object: object, other?: Other): Mem
       if (!same(text.slice(start, at), now)) members.set(name, now)
     }
   }
-  if (text.startsWith(DEVICE, at + 2)) at = afterMember(text, at)
+  if (text.startsWith(DEVICE_NAME, at + 1)) at = afterMember(text, at)
   return at > 0 && at === text.length - 1 ? members : undefined
 }
 
@@ -191,6 +191,7 @@ function isTooDeep(text: string): boolean {
 
 /** A field of ours: what `sessions` shows of the device. */
 export const DEVICE = '~device'
+const DEVICE_NAME = JSON.stringify(DEVICE)
 /** A field of ours: the members that the server cannot keep as JSON, as the text of an object, which is a string. */
 export const BEYOND = '~json'
 

@@ -112,6 +112,38 @@ test("fields that express-session's own properties hide are left alone", async (
   assert.deepEqual({ id, req, save, lang }, { id: 5, req: 6, save: 7, lang: 'fr' })
 })
 
+test('what was read from one store can be written to another', async () => {
+  const [from, to] = [makeStore(), makeStore()]
+  await from.set('session', { lang: 'en', cookie: cookie() })
+  await to.set('session', (await from.get('session'))!)
+  assert.equal((await to.get('session'))!.lang, 'en')
+})
+
+test('a cookie without an age that is changed in place is saved', async () => {
+  const store = makeStore()
+  for (const save of ['set', 'touch'] as const) {
+    await store.set(save, { cookie: cookie() })
+    const loaded = (await store.get(save))!
+    loaded.cookie.secure = true
+    await store[save](save, loaded)
+    assert.equal((await store.get(save))!.cookie.secure, true)
+  }
+})
+
+test('a member whose name begins as that of the device is removed like any other', async () => {
+  const sessions = makeSessions()
+  for (const data of [
+    { '~device2': 1, lang: 'en' },
+    { lang: 'en', '~device2': 1 },
+  ]) {
+    const { id } = await sessions.create(data)
+    const loaded = (await sessions.load(id))!
+    delete loaded.data['~device2']
+    await sessions.save(loaded)
+    assert.deepEqual((await sessions.load(id))!.data, { lang: 'en' })
+  }
+})
+
 test('with a serializer, too, a rotation does not bring back a session that was signed out', async () => {
   const serializer = { parse: (text: string) => JSON.parse(text), stringify: (data: object) => JSON.stringify(data) }
   const store = makeStore({ serializer, user: ({ user }) => user })
