@@ -231,6 +231,18 @@ def test_a_late_request_that_writes_after_a_change_of_the_password(visitor: Brow
     assert visitor.reads() == {"cart": [1]}
 
 
+def test_what_is_written_after_the_user_was_found_stale_begins_no_session(visitor: Browser, server: Server) -> None:
+    visitor.signs_in()
+    late = visitor.twin()
+    change_password(visitor)
+    keys = server.keys()
+    response = late.get("/visit/")
+    assert response.content == b"nobody"
+    assert not sets_cookie(response), "it would undo the one that the change of the password has set"
+    assert server.keys() == keys
+    assert visitor.who() == "alice"
+
+
 def test_a_login_as_somebody_else_by_a_snapshot(visitor: Browser, bob: User) -> None:
     visitor.signs_in()
     late = visitor.twin()

@@ -30,6 +30,13 @@ def whoami(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.user.get_username() or "nobody")
 
 
+def visit(request: HttpRequest) -> HttpResponse:
+    """Asks who it is, and writes."""
+    response = whoami(request)
+    request.session["seen"] = True
+    return response
+
+
 @csrf_exempt
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Logs in, and has no work beside: no last_login, no form."""
@@ -77,6 +84,7 @@ urlpatterns = [
     path("", whoami),
     path("read/", read),
     path("write/", write),
+    path("visit/", visit),
     path("aread/", aread),
     path("awrite/", awrite),
     path("fail/", fail),

@@ -70,7 +70,7 @@ class SessionStore(StepUp):
         A login ends that: who has just shown who they are gets a session of their own.
         """
         if self._gave_up:
-            return self.session_key is None and not self._session_cache
+            return self.session_key is None and self._user() is None
         return self._loaded is not None and self._loaded.frozen and not self._logs_in(self._loaded)
 
     def is_empty(self) -> bool:
