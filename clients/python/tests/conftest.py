@@ -51,6 +51,7 @@ def _cluster() -> Iterator[tuple[Cluster, dict[str, str]]]:
 def cluster(_cluster: tuple[Cluster, dict[str, str]]) -> Cluster:
     """A cluster of three primaries with the module, empty."""
     cluster, settings = _cluster
+    cluster.settle()
     for node in cluster.nodes:
         node.reset(settings)
     return cluster

@@ -223,7 +223,13 @@ class Cluster:
             for other, bus in zip(self.nodes, buses, strict=True):
                 if other is not node:
                     node.command("CLUSTER", "MEET", "127.0.0.1", other.port, bus)
-        wait_for(lambda: all(self._agrees(node) for node in self.nodes), 20, "the cluster")
+        self.settle()
+
+    def settle(self) -> None:
+        """Waits until all nodes run and know each other."""
+        for node in self.nodes:
+            node.start()
+        wait_for(lambda: all(self._agrees(node) for node in self.nodes), 30, "the cluster")
 
     def _agrees(self, node: Server) -> bool:
         info = node.command("CLUSTER", "INFO")

@@ -267,6 +267,36 @@ async def test_every_primary_of_a_cluster(cluster: Cluster) -> None:
     await client.aclose()
 
 
+async def test_none_is_missed_where_a_node_of_a_cluster_restarts(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(*cluster.nodes)
+    client = redis.asyncio.RedisCluster(host="127.0.0.1", port=cluster.port)
+    store = AsyncStore(client)
+    ids = [f"{n:04}abcdefgh" for n in range(60)]
+    for session_id in ids:
+        assert await store.create(session_id, {}, user="alice")
+    async with session_events(client, store, interval=0.2) as events:
+        for session_id in ids:
+            events.watch(session_id)
+        await events.ready()
+        node = cluster.nodes[1]  # whose data is lost with it
+        lost = [session_id for session_id in ids if cluster.node_of(store.key(session_id)) is node]
+        node.stop()
+        await asyncio.to_thread(cluster.settle)
+        assert list((await told(events, len(lost))).values()) == ["unknown"] * len(lost)
+        publish(node)
+        await asyncio.to_thread(wait_for, lambda: node.command("PUBSUB", "CHANNELS"), PATIENCE, "a listener")
+        assert await store.create(lost[0], {}, user="alice")
+        events.watch(lost[0])
+        await asyncio.sleep(0.3)  # so that no question is under way
+        assert await store.delete(lost[0])
+        assert await told(events, 1) == {lost[0]: "signed-out"}
+    await client.aclose()
+    # It publishes nothing after its restart; that it cannot be reached for a moment is not worth a warning.
+    assert {record.getMessage().split(" ")[0] for record in caplog.records} <= {"set"}
+
+
 async def test_none_is_missed_in_a_failover(sentinel: Sentinel) -> None:
     publish(*sentinel.servers)
     manager = AsyncSentinel([sentinel.address])

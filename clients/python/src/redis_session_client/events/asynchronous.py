@@ -11,13 +11,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from redis.exceptions import ConnectionError as NoConnection
-from redis.exceptions import ResponseError
-
 from .._drive import AsyncClient, AsyncServer, Command
 from .._replies import named, text
 from ..errors import ModuleMissing, WrongType
-from .listening import FAILURES, Listening, end
+from .listening import FAILURES, Listening, end, is_refusal
 from .watched import EndedSession, WatchedSessions
 
 logger = logging.getLogger("redis_session_client.events")
@@ -119,7 +116,7 @@ class AsyncSessionEvents:
 
     def _deaf(self, error: BaseException) -> None:
         # A server that cannot be reached is known to the application. One that refuses may go unnoticed.
-        if isinstance(error, ResponseError):
+        if is_refusal(error):
             self._warn_once("listen", f"the server lets nobody listen ({error})")
         if self._is_listening:
             self._doubt_all()
@@ -165,7 +162,7 @@ class AsyncSessionEvents:
             return False
         if not isinstance(answer, FAILURES):
             raise answer
-        if isinstance(answer, ResponseError) and not isinstance(answer, NoConnection):
+        if is_refusal(answer):
             self._warn_once("ask", f"sessions cannot be asked for (SESSION.INFO: {answer})")
         self._watched.no_answer(key)
         return True
@@ -188,7 +185,7 @@ class AsyncSessionEvents:
             question = Command(("CONFIG", "GET", "notify-keyspace-events"), everywhere=True)
             replies = [named(reply) for reply in await self._server.call(question)]
         except FAILURES as error:
-            if isinstance(error, ResponseError):
+            if is_refusal(error):
                 self._warn_once("unknown", f"whether the server publishes events cannot be seen (CONFIG GET: {error})")
             return False
         for flags in (text(reply.get("notify-keyspace-events", "")) for reply in replies):

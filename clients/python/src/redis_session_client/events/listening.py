@@ -12,7 +12,7 @@ import redis.asyncio
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from .._replies import text
 from .watched import EVENTS
@@ -21,7 +21,8 @@ from .watched import EVENTS
 PATIENCE = 3.0
 _FIRST_PAUSE = 0.025
 _LONGEST_PAUSE = 2.0
-FAILURES = (RedisError, OSError, asyncio.TimeoutError)
+#: What a connection may come to. TypeError: asyncio of Python 3.13.0 on a connection that has just been closed.
+FAILURES = (RedisError, OSError, asyncio.TimeoutError, TypeError)
 
 # What a connection needs to know of a client's: where to, as whom, how encrypted. Not how replies are read.
 _PLAIN = ("username", "password", "credential_provider", "client_name", "socket_connect_timeout", "socket_keepalive")
@@ -164,6 +165,11 @@ class Listening:
 
     async def _drop(self, names: list[str]) -> None:
         await end([task for name in names if (task := self._running.pop(name, None))])
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the server understood and does not want to, which time does not mend."""
+    return type(error) is ResponseError or isinstance(error, (NoPermissionError, AuthenticationError))
 
 
 async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
