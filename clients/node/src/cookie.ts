@@ -59,9 +59,10 @@ function isSameAge(age: unknown, before: unknown): boolean {
 /** The cookie as a framework expects it, of a session that was used at `accessed` (milliseconds). */
 export function restored(cookie: CookieData, accessed: number): CookieData {
   const age = cookie.originalMaxAge
-  if (!isAge(age)) return cookie
+  // A copy, so that what the application changes can be told from what is stored.
+  if (!isAge(age)) return { ...cookie }
   // The years of a longer one would be more than a date can have.
-  return { ...cookie, expires: new Date(accessed + Math.min(age, MAX_SPAN)).toISOString() }
+  return { ...cookie, expires: new Date(accessed + Math.min(age, MAX_SPAN)) }
 }
 
 /**

@@ -72,7 +72,7 @@ function sessionOf<D>(id: string, { user, idle, data }: Record<string, Reply>): 
 /** As `record`, quicker: this is the reply to every request. */
 function loaded(reply: Reply): Record<string, Reply> {
   if (!Array.isArray(reply)) return record(reply)
-  return { user: reply[1]!, idle: reply[3]!, data: reply[5]! }
+  return { user: reply[1]!, idle: reply[3]!, grace: reply[5]!, data: reply[7]! }
 }
 
 export class Sessions<D extends object = Data> {
@@ -102,9 +102,13 @@ export class Sessions<D extends object = Data> {
 
   /** Reads a session and keeps it alive. Null: there is none. */
   async load(id: string): Promise<Session<D> | null> {
-    const words = ['SESSION.GETEX', this.#keys.of(id), 'META', '2', 'user', 'idle', 'JSON']
+    const words = ['SESSION.GETEX', this.#keys.of(id), 'META', '3', 'user', 'idle', 'grace', 'JSON']
     const reply = await sendTo(this.connection, words)
-    return reply === null ? null : sessionOf<D>(id, loaded(reply))
+    if (reply === null) return null
+    const state = loaded(reply)
+    const session = sessionOf<D>(id, state)
+    session.isSnapshot = state.grace !== null
+    return session
   }
 
   /** Reads a session, which is no use of it: it ends when it would have ended. */
@@ -166,7 +170,7 @@ export class Sessions<D extends object = Data> {
     if (change.isEmpty) return this.#stillUsed(session)
     const key = this.#keys.of(session.id)
     const words = ['SESSION.SET', key, 'XX', ...(options.replace ? ['REPLACE'] : []), ...this.#words(change)]
-    const write = () => sendTo(this.connection, [...words, ...fieldWords(change)])
+    const write = () => this.connection.send([...words, ...fieldWords(change)])
     if ((await unlessGone(this.#bind(change.user, key, write))) === null) return false
     written(session, change)
     return true
@@ -331,9 +335,13 @@ export class Sessions<D extends object = Data> {
    * Carries out a write that makes a session this user's. In a cluster a node knows the sessions of its own slots only:
    * there the limit is kept here, over all primaries. (Two sign-ins in the same moment may both find room.)
    */
-  async #bind(user: string | null | undefined, key: string, write: () => Promise<Reply>): Promise<Reply> {
+  #bind(user: string | null | undefined, key: string, write: () => Promise<Reply>): Promise<Reply> {
     const limit = this.#limit
     if (typeof user !== 'string' || limit === undefined || this.connection.topology !== 'cluster') return write()
+    return this.#bindInCluster(user, key, limit, write)
+  }
+
+  async #bindInCluster(user: string, key: string, limit: Limit, write: () => Promise<Reply>): Promise<Reply> {
     if (limit.policy === 'reject' && (await this.count(user)) >= limit.count) {
       throw new SessionError('SESSIONLIMIT', `the user has the maximum of ${limit.count} concurrent sessions`)
     }

@@ -33,7 +33,8 @@ export async function unlessGone(reply: Promise<Reply>): Promise<Reply> {
   try {
     return await reply
   } catch (error) {
-    if (error instanceof SessionError && error.code === 'SESSIONGONE') return null
-    throw error
+    const translation = translated(error)
+    if (translation instanceof SessionError && translation.code === 'SESSIONGONE') return null
+    throw translation
   }
 }
