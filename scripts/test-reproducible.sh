@@ -6,8 +6,10 @@ cd "$(dirname "$0")/.."
 base=$(mktemp -d)
 trap 'rm -rf "$base"' EXIT
 unset SOURCE_DATE_EPOCH
+commit=$(git rev-parse HEAD) # of both, whatever is committed meanwhile
 for folder in one a-longer-name/two; do
     git clone --quiet --no-hardlinks . "$base/$folder"
+    git -C "$base/$folder" checkout --quiet --detach "$commit"
     (cd "$base/$folder" && scripts/dist.sh module >/dev/null)
     [ "$folder" != one ] || sleep 1 # another second on the clock
 done
