@@ -18,7 +18,7 @@ export class ReverseProxy {
   }
 
   /**
-   * Holds the next request of this method and path (without a slash at its end) back, before the site sees it or before the browser sees its answer.
+   * Holds the next request of this method and path (without query, and a slash at its end) back, before the site sees it or before the browser sees its answer.
    * `reached` is when it has come so far; `release()` lets it go on.
    */
   hold(stage, method, path) {
@@ -30,9 +30,8 @@ export class ReverseProxy {
   }
 
   async #wait(stage, req) {
-    const index = this.#holds.findIndex(
-      (one) => one.stage === stage && one.method === req.method && one.path === req.url.replace(/\/$/, ''),
-    )
+    const plain = new URL(req.url, this.origin).pathname.replace(/(?<=.)\/$/, '')
+    const index = this.#holds.findIndex((one) => one.stage === stage && one.method === req.method && one.path === plain)
     if (index < 0) return
     const [hold] = this.#holds.splice(index, 1)
     hold.arrive()

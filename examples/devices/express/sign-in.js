@@ -14,7 +14,7 @@ export function signInRoutes(store) {
 
   router.get('/sign-in', (req, res) => {
     if (req.session.user) return res.redirect('/devices')
-    res.render('sign-in', { name: '', problem: undefined })
+    res.render('sign-in', { name: '', problem: undefined, isSentHere: 'please' in req.query })
   })
 
   router.post('/sign-in', checkCsrf, async (req, res) => {
@@ -67,8 +67,8 @@ function whoWaits(req) {
 
 export function onlySignedIn(req, res, next) {
   if (req.session.user) return next()
-  flash(req, 'Please sign in.')
-  res.redirect('/sign-in')
+  // The address says it, not a message in the session: nothing is written for strangers who ask for a page.
+  res.redirect('/sign-in?please')
 }
 
 export function signOutRoutes() {
