@@ -39,6 +39,17 @@ def test_nobody_is_logged_out(before, site, server):
     assert visit(app, moved).get("/").json() == {}
 
 
+def test_a_request_that_comes_together_with_the_login_gets_no_cookie(before, site):
+    old = visit(before)
+    old.get("/set/cart/17")
+    app = site(secret_key="old")
+    browser, late = visit(app, old.cookies["session"]), visit(app, old.cookies["session"])
+    browser.get("/login/alice")
+    response = late.get("/")
+    assert response.json() == {"cart": "17"}
+    assert "Set-Cookie" not in response.headers
+
+
 @pytest.mark.parametrize("key", ["another", None])
 def test_a_cookie_that_this_key_has_not_signed(before, site, server, key):
     old = visit(before)

@@ -113,6 +113,19 @@ def test_requests_that_come_together_find_one_session(old, server):
     assert app.session_interface.count("alice") == 1
 
 
+def test_a_request_that_comes_together_with_the_login_gets_no_cookie(old, server):
+    app = make_app()
+    old(app)
+    browser = app.test_client()
+    browser.get("/set/cart/17")
+    late = with_cookie(app, cookie(browser))
+    app.session_interface = SessionInterface(server.url, migrate_from=app.session_interface)
+    browser.get("/login/alice")
+    response = late.get("/")
+    assert response.json["cart"] == "17"
+    assert "Set-Cookie" not in response.headers
+
+
 def test_a_cap_refuses_nobody_who_moves_in(server):
     app = make_app(**redis_config(server))
     flask_session.Session(app)

@@ -39,7 +39,9 @@ class SignedCookies:
             user = user_or_none(data, self._rules.user)
             found = await store.create(session_id, data, user=user, idle=self._rules.idle)
         visit.found(found or await store.load(session_id))
-        visit.cookie = Cookie.SET
+        # While the browser logs in by another request, that one's cookie is the better.
+        if visit.loaded is not None and not visit.loaded.frozen:
+            visit.cookie = Cookie.SET
 
     def _unsigned(self, cookie: str) -> dict[str, Any]:
         try:

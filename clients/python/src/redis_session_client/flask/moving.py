@@ -39,7 +39,8 @@ class MovingIn:
         if visit.loaded is None:
             # Another request of this browser may have moved it meanwhile.
             visit.found(self._store.load(session_id))
-        if visit.loaded is not None and session_id != visit.brought:
+        # While the browser logs in by another request, that one's cookie is the better.
+        if visit.loaded is not None and not visit.loaded.frozen and session_id != visit.brought:
             visit.cookie = Cookie.SET
 
 
