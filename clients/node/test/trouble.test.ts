@@ -33,6 +33,7 @@ describe('ready', () => {
   test('the server is too old', async () => {
     // No server of these versions is at hand, and the module would not load into one: a client that answers as they do.
     const answering = (info: string) => ({
+      isOpen: true,
       sendCommand: async ([name]: string[]) => {
         if (name === 'INFO') return info
         throw new Error("ERR unknown command 'SESSION.COUNT', with args beginning with: 'ready'")
