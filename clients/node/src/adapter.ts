@@ -142,6 +142,12 @@ export class Adapter<S extends object = Data> {
     return this.#entryOf(sid, data) !== undefined
   }
 
+  /** The id of the session if it can only be read: what a rotation left for requests under way. */
+  snapshotId(data: S): string | undefined {
+    const session = noted(data)?.session
+    return session?.isSnapshot ? session.id : undefined
+  }
+
   /** Gives a stored session another id. @returns The id; null if the session has ended. */
   async rotate(sid: string, data: S, id: string, grace: number): Promise<string | null> {
     const entry = this.#entryOf(sid, data)!

@@ -77,7 +77,8 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   destroy(...[sid, ...callbacks]: [sid: string, callback?: Callback<void> | undefined]) {
     // `req.session.destroy()` hands on that it has got none. Nobody would see the promise fail, and that ends the process.
     const [callback = warning] = callbacks
-    return answer(this.#adapter.destroy(sid), callbacks.length === 0 ? undefined : callback)
+    // A request that brings the former id of its session has none: see createSession.
+    return answer(sid === undefined ? Promise.resolve() : this.#adapter.destroy(sid), callbacks.length === 0 ? undefined : callback)
   }
 
   /** All sessions, each with its id as `id`. */
@@ -144,7 +145,7 @@ export class RedisSessionStore<S extends object = Data> extends Store {
    * @throws SessionError SESSIONLIMIT: the user has too many sessions, and this one is what it was.
    */
   async rotate(request: Data, { grace = 10 }: { grace?: number } = {}): Promise<void> {
-    const { session, sessionID } = request
+    const { session, sessionID = session.id } = request
     // What was never stored has an id that nobody has seen.
     if (!this.#adapter.isStored(sessionID, session)) return this.#adapter.set(sessionID, session)
     const fresh = Object.create(request)
@@ -157,8 +158,8 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   }
 
   async #beginAgain(request: Data): Promise<void> {
-    const changes = await this.#adapter.changes(request.sessionID, request.session)
-    const { cookie } = request.session
+    const { cookie, id } = request.session
+    const changes = await this.#adapter.changes(id, request.session)
     this.generate(request)
     Object.assign(request.session, changes, { cookie })
     return this.#adapter.set(request.sessionID, request.session)
@@ -177,8 +178,14 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   /** For express-session, which makes its session object with this, of what `get` has given. */
   override createSession(request: Data, session: Data): Data {
     if (!super.createSession) throw new Error('express-session is not installed')
+    const snapshot = this.#adapter.snapshotId(session as S)
+    // It is undefined where such a session is loaded again.
+    if (snapshot !== undefined) request.sessionID = snapshot
     const created = super.createSession(request, session)
     this.#adapter.carryOver(session, created)
+    // Its browser has another id by now, or is about to get it, and would be given this one back. A request without an
+    // id can read its session; express-session neither saves it nor sets a cookie.
+    if (snapshot !== undefined) request.sessionID = undefined
     return created
   }
 }

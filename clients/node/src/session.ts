@@ -43,7 +43,7 @@ export class Session<D = Data> {
   idle: number | null
   /** When it was last used, in milliseconds since 1970. */
   accessed = Date.now()
-  /** Whether it can only be read: what a rotation left at the former id for a moment. Known to `peek` alone. */
+  /** Whether it can only be read: what a rotation left at the former id for a moment. */
   isSnapshot = false
   /** @internal When the server last noted that it is in use, by the clock of `performance.now`. */
   at = performance.now()

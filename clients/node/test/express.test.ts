@@ -287,6 +287,36 @@ test('a sign-in rotates the session, and a request under way with the old cookie
   assert.equal((await store.sessions('alice', idOf(alice)))[0]!.current, true)
 })
 
+test('a request with the old cookie leaves the cookie alone, whatever it does, and can begin another session', async () => {
+  const cookie = { maxAge: 60_000 }
+  for (const sessionOptions of [{ cookie, rolling: true }, { cookie }, { resave: true, saveUninitialized: true }]) {
+    for (const touchOnGet of [true, false]) {
+      const { store, errors, browser } = await site({ user: ({ user }) => user, touchOnGet }, sessionOptions)
+      const visitor = browser()
+      await visitor.get('/set cart 17')
+      const old = visitor.copy()
+      await visitor.get('/set user "alice"/rotate')
+      for (const path of ['/', '/set late 1', '/set late 1/save', '/age 1000', '/reload/reload/set late 1']) {
+        const late = old.copy()
+        assert.equal((await late.json(path)).cart, 17)
+        assert.equal(late.attributes, '', `a cookie at ${path}`)
+      }
+      for (const path of ['/set user "bob"/rotate', '/regenerate/set user "bob"']) {
+        const late = old.copy()
+        await late.get(path)
+        assert.equal((await late.json('/')).user, 'bob')
+        assert.equal((await store.sessions('bob', idOf(late)))[0]!.current, true)
+      }
+      assert.deepEqual(await visitor.json('/').then(({ cart, user, late }) => [cart, user, late]), [
+        17,
+        'alice',
+        undefined,
+      ])
+      assert.deepEqual(errors, [])
+    }
+  }
+})
+
 test('a visitor who had no session is signed in with one', async () => {
   const { store, browser } = await site({ user: (session) => session.user })
   const alice = browser()
