@@ -128,7 +128,7 @@ async def test_a_session_that_is_read_before_the_view_on_a_loop(site: Site, serv
 
 
 def test_what_could_not_be_read_is_not_waited_for_again(site: Site, configure: Configure, between: Between) -> None:
-    configure({"url": f"redis://127.0.0.1:{between.port}/0?socket_timeout=0.3"})
+    configure({"url": f"redis://127.0.0.1:{between.port}/0?socket_timeout=1"})
     begin_with(1)
     between.silent = True
     session = SessionStore("a" * 32)
@@ -136,7 +136,7 @@ def test_what_could_not_be_read_is_not_waited_for_again(site: Site, configure: C
     for _ in range(3):
         with pytest.raises(redis.exceptions.TimeoutError):
             session.load()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 1.9
     between.silent = False
     assert SessionStore("a" * 32).load() == {}
 
@@ -161,12 +161,12 @@ def test_after_a_restart_of_the_server_the_next_request_works(visitor: Browser, 
 def test_no_request_waits_longer_than_the_time_out(
     site: Site, configure: Configure, visitor: Browser, between: Between, page: str
 ) -> None:
-    configure({"url": f"redis://127.0.0.1:{between.port}/0?socket_timeout=0.3"}, MIDDLEWARE=OURS)
+    configure({"url": f"redis://127.0.0.1:{between.port}/0?socket_timeout=1"}, MIDDLEWARE=OURS)
     assert visitor.reads() == {"cart": [1]}
     between.silent = True
     started = time.monotonic()
     assert visitor.get(page).status_code == 503
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 1.9
 
 
 # --- an answer is lost ---
@@ -212,7 +212,7 @@ def test_a_lost_answer_to_the_first_write(
 
 
 async def test_on_an_event_loop(configure: Configure, between: Between) -> None:
-    configure({"url": f"redis://127.0.0.1:{between.port}/0?socket_timeout=0.3"})
+    configure({"url": f"redis://127.0.0.1:{between.port}/0?socket_timeout=1"})
     session = SessionStore()
     await session.aset("cart", [1])
     await session.asave()
@@ -226,7 +226,7 @@ async def test_on_an_event_loop(configure: Configure, between: Between) -> None:
     started = time.monotonic()
     with pytest.raises(redis.exceptions.TimeoutError):
         await SessionStore(session.session_key).aload()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 1.9
     between.silent = False
     assert await SessionStore(session.session_key).aget("cart") == [1]
     await connections().aclose()
