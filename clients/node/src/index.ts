@@ -78,7 +78,8 @@ export class RedisSessionStore<S extends object = Data> extends Store {
     // `req.session.destroy()` hands on that it has got none. Nobody would see the promise fail, and that ends the process.
     const [callback = warning] = callbacks
     // A request that brings the former id of its session has none: see createSession.
-    return answer(sid === undefined ? Promise.resolve() : this.#adapter.destroy(sid), callbacks.length === 0 ? undefined : callback)
+    const ended = sid === undefined ? Promise.resolve() : this.#adapter.destroy(sid)
+    return answer(ended, callbacks.length === 0 ? undefined : callback)
   }
 
   /** All sessions, each with its id as `id`. */
