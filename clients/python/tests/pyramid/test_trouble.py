@@ -226,3 +226,16 @@ def test_helpers_say_so_where_the_sessions_are_not_ours():
 
     with pytest.raises(TypeError, match="redis_session_client"):
         devices(Request())
+
+
+def test_what_cannot_be_decoded_is_no_session(server, caplog):
+    before = Site(server, serialize="pickle.dumps", deserialize="pickle.loads").browser()
+    before.login()
+    site = Site(server)
+    browser = site.browser()
+    browser.cookie = before.cookie
+    assert browser.read() == {}
+    assert "could not be decoded" in caplog.text
+    browser.login()
+    assert browser.cookie != before.cookie
+    assert browser.do(lambda request: len(devices(request))) == 2

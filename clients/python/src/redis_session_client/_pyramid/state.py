@@ -33,12 +33,13 @@ class State(dict[str, Any]):
         self._habits = habits
         # Weak, or request and session would hold each other until the garbage collector comes.
         self._request = None if request is None else weakref.ref(request)
+        data = None if loaded is None else _decoded(loaded)
         #: The session as the server has it, as far as this request knows. None: it has none yet.
-        self._loaded = loaded
-        if loaded is not None:
-            #: The id in the cookie. None: invalidated, and no other session begun since.
-            self._id: str | None = session_id
-            super().__init__(loaded.data())
+        self._loaded = None if data is None else loaded
+        #: The id in the cookie. None: invalidated, and no other session begun since.
+        self._id: str | None = session_id
+        if data is not None:
+            super().__init__(data)
             self._look_for_nested()
         else:
             self._id = habits.new_id()
@@ -297,6 +298,15 @@ class State(dict[str, Any]):
         if self._details is None and self._loaded is not None:
             self._details = with_details(self._store).load(self._loaded.id)
         return self._details
+
+
+def _decoded(loaded: Loaded) -> dict[str, Any] | None:
+    """The data. What cannot be decoded (another serializer wrote it) is as good as no session."""
+    try:
+        return loaded.data()
+    except Exception:
+        logger.warning("a session could not be decoded, and is taken for none", exc_info=True)
+        return None
 
 
 def with_details(store: Store) -> Store:
