@@ -270,14 +270,21 @@ export class Adapter<S extends object = Data> {
     if (typeof data !== 'object' || data === null) return null
     const write = this.#write(data, undefined)
     if (write.isPast) return null
-    const session = await this.core.add(sid, data, { ...write, members: encode(data, write.cookie, this.serializer) })
-    // Another request was faster.
+    const members = encode(data, write.cookie, this.serializer)
+    const session = await this.core.add(sid, data, { ...write, members }).catch(nullAtLimit)
+    // Another request was faster, or the user has as many as he may.
     if (session === null) return this.core.load(sid)
     if (await this.#legacy!.end(sid, { once: true })) return session
     // It was faster still, and the session that it took over has ended meanwhile.
     await this.core.destroy(sid)
     return null
   }
+}
+
+/** Whoever has too many sessions cannot take over another one, and is shown the page where he can sign in. */
+function nullAtLimit(error: unknown): null {
+  if (error instanceof SessionError && error.code === 'SESSIONLIMIT') return null
+  throw error
 }
 
 /** The name of a user, also where that is an object that has one as its text, such as an id of MongoDB's. */

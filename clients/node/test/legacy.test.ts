@@ -107,6 +107,14 @@ test('a cookie that has expired, nonsense, and another server', async () => {
   await other.close()
 })
 
+test('who has more old sessions than he may is signed out with those that come last, and not locked out', async () => {
+  const { old, store } = both({ maxSessions: { count: 1, policy: 'reject' } })
+  for (const id of ['first', 'second']) await old.set(id, session({ user: 'carol' }))
+  assert.equal((await store.get('first'))!.user, 'carol')
+  assert.equal(await store.get('second'), null)
+  assert.equal((await store.sessions('carol')).length, 1)
+})
+
 test('the old prefix cannot be the new one', () => {
   const { client } = opened
   assert.throws(() => new RedisSessionStore({ client, legacy: true }), /prefix "sess:": give the new store another/)
