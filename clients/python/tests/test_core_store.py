@@ -647,3 +647,12 @@ def test_a_device_that_another_serializer_noted_is_listed_all_the_same(server: S
     (device,) = store.devices("alice")
     assert device.device is None
     assert store.sign_out_device("alice", device.handle)
+
+
+async def test_the_first_requests_of_a_cluster_s_client_come_together(cluster: Cluster) -> None:
+    client = redis.asyncio.RedisCluster.from_url(cluster.url)
+    store = AsyncStore(client)
+    ids = [new_id() for _ in range(20)]
+    made = await asyncio.gather(*(store.create(one, {"id": one}) for one in ids))
+    assert [loaded and loaded.id for loaded in made] == ids
+    await client.aclose()

@@ -147,10 +147,12 @@ class AsyncServer:
 
     async def call(self, command: Command) -> Any:
         try:
+            if self.is_cluster:
+                # Commands that come together before it is done would close each other's connections (redis-py 8).
+                await self.client.initialize()
             if command.everywhere:
                 return await self._everywhere(command.args)
             if self.is_cluster and (command.key is not None or not command.repeat):
-                await self.client.initialize()
                 return await self.client.execute_command(*command.args, target_nodes=self._node(command))
             if command.repeat and not self._is_plain:
                 return await self.client.execute_command(*command.args)
@@ -166,7 +168,6 @@ class AsyncServer:
     async def _everywhere(self, args: tuple[Argument, ...]) -> list[Any]:
         if not self.is_cluster:
             return [await self.client.execute_command(*args)]
-        await self.client.initialize()
         for left in reversed(range(_ROUNDS)):
             try:
                 primaries = self.client.get_primaries()

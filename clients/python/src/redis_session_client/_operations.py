@@ -140,10 +140,10 @@ class Operations:
             return False
         known = loaded.version if unless_written else None
         condition: list[Argument] = ["XX"] if known is None else ["IFVERSION", known]
-        key = self.keys.key(loaded.id)
-        command = ("SESSION.SET", key, *condition, *arguments.times(expires_at=0))
+        # Sent again, after a lost reply, it finds no session and does no harm.
+        command = Command(("SESSION.SET", self.keys.key(loaded.id), *condition, *arguments.times(expires_at=0)))
         try:
-            return (yield Command(command, None if known is None else key, repeat=known is None)) is not None
+            return (yield command) is not None
         except SessionGone:
             return False
 
