@@ -12,7 +12,7 @@ npm run build
 npm run lint
 npm run types
 if [ $# -gt 0 ]; then
-    node --import tsx --test --test-timeout 60000 "$@"
+    node --import tsx --test --test-timeout 150000 "$@"
 else
     npm test
 fi

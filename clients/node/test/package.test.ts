@@ -111,7 +111,7 @@ function copy(name: string): void {
 
 test('with express-session the store is one of its stores', async () => {
   copy('express-session')
-  const text = `const store = new RedisSessionStore({ client: { sendCommand() {} } })\nconsole.log(store instanceof session.Store)`
+  const text = `const store = new RedisSessionStore({ client: { isOpen: true, sendCommand() {} } })\nconsole.log(store instanceof session.Store)`
   const esm = `import session from 'express-session'\nimport { RedisSessionStore } from 'redis-session-client'\n${text}`
   const cjs = `const session = require('express-session')\nconst { RedisSessionStore } = require('redis-session-client')\n${text}`
   for (const file of [write('store.mjs', esm), write('store.cjs', cjs)]) {
