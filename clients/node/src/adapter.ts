@@ -238,10 +238,17 @@ export class Adapter<S extends object = Data> {
   #times(data: S): Times {
     if (this.#options.disableTTL) return { idle: null }
     const { cookie } = data as { cookie?: CookieData }
-    if (typeof this.ttl === 'number') return timesOf(cookie, this.ttl * 1000)
+    if (typeof this.ttl === 'number') return this.#withinLifetime(timesOf(cookie, this.ttl * 1000))
     const seconds = this.ttl(data)
     if (typeof seconds !== 'number' || Number.isNaN(seconds)) throw new TypeError('ttl must give a number of seconds')
     return { idle: seconds * 1000 }
+  }
+
+  /** A session has one end: the date of its cookie, but no later than its lifetime allows. */
+  #withinLifetime({ idle, end }: Times): Times {
+    const { lifetime } = this.#options
+    if (lifetime === undefined || !end || !('at' in end)) return { idle, end }
+    return { idle, end: { at: Math.min(end.at, Date.now() + milliseconds(lifetime, 'lifetime')) } }
   }
 
   #userOf(data: S): string | null | undefined {

@@ -252,6 +252,20 @@ test('a cookie without an age lets the session live for ttl', async () => {
   assert.equal((await info(perUser.store, bob)).idle, 100_000)
 })
 
+test('a date of the cookie ends the session, but a lifetime may do so before', async () => {
+  const store = makeStore({ lifetime: 100 })
+  const ends = async (sid: string) => Number(await server.command('PTTL', store.core.keyOf(sid)))
+  const dated = (seconds: number) => ({ originalMaxAge: null, expires: new Date(Date.now() + seconds * 1000) })
+  await store.set('soon', { cookie: dated(50) })
+  await store.set('late', { cookie: dated(500) })
+  assert.ok((await ends('soon')) <= 50_000 && (await ends('soon')) > 45_000)
+  assert.ok((await ends('late')) <= 100_000 && (await ends('late')) > 95_000)
+  const late = await store.get('late')
+  late.n = 1
+  await store.set('late', late)
+  assert.ok((await ends('late')) <= 100_000)
+})
+
 test('disableTTL, disableTouch and touchOnGet', async () => {
   const forever = await site({ disableTTL: true })
   const alice = forever.browser()
@@ -345,6 +359,27 @@ test('after a rotation save, reload and another rotation work', async () => {
   const reply = await alice.json('/rotate/set b 1/save/set b 2/reload/rotate/set c 3/save')
   assert.deepEqual([reply.a, reply.b, reply.c], [1, 1, 3])
   assert.deepEqual((await alice.json('/')).c, 3)
+})
+
+test('where a rotation fails nobody is signed in under the old id', async () => {
+  const { client, close } = await flavours[2]!.single(server)
+  const { store, errors, browser } = await site({ client, user: ({ user }) => user })
+  try {
+    const alice = browser()
+    await alice.get('/set cart 17')
+    await server.command('ACL', 'SETUSER', 'default', '-session.rotate')
+    assert.equal((await alice.get('/set user "paul"/rotate')).status, 500)
+    assert.match(errors[0]!.message, /^NOPERM/)
+    assert.deepEqual((await alice.json('/')).user, undefined)
+    assert.deepEqual(await store.sessions('paul'), [])
+    await server.command('ACL', 'SETUSER', 'default', '+session.rotate')
+    await alice.get('/set user "paul"/rotate')
+    const { user, cart } = await alice.json('/')
+    assert.deepEqual([user, cart], ['paul', 17])
+  } finally {
+    await server.command('ACL', 'SETUSER', 'default', '+session.rotate')
+    close()
+  }
 })
 
 test('too many sign-ins with an explicit save or rotate are told', async () => {
