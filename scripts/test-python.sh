@@ -10,6 +10,7 @@ export SESSION_MODULE=${SESSION_MODULE:-$PWD/target/release/libredis_session.so}
 export SESSION_SERVER=${SESSION_SERVER:-${REDIS_SERVER:-redis-server}}
 export PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=${UV_LINK_MODE:-copy}
 mkdir -p "$work/logs"
+[ -f "$SESSION_MODULE" ] || { echo "There is no module at $SESSION_MODULE: make build" >&2; exit 1; }
 
 # python <minor> ...: the first of these Pythons that is here, on the PATH or by pyenv, and is whole.
 python() {
