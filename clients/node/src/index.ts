@@ -143,7 +143,8 @@ export class RedisSessionStore<S extends object = Data> extends Store {
    * (10 where nothing is said, 300 at most) what was there before. If the session has ended meanwhile, a new one begins
    * with what this request has changed.
    *
-   * @throws SessionError SESSIONLIMIT: the user has too many sessions, and this one is what it was.
+   * @throws SessionError SESSIONLIMIT: the user has too many sessions, and this one is what it was. Whatever else keeps the
+   *   server from it: the session is not saved then.
    */
   async rotate(request: Data, { grace = 10 }: { grace?: number } = {}): Promise<void> {
     const { session, sessionID = session.id } = request
@@ -151,7 +152,11 @@ export class RedisSessionStore<S extends object = Data> extends Store {
     if (!this.#adapter.isStored(sessionID, session)) return this.#adapter.set(sessionID, session)
     const fresh = Object.create(request)
     this.generate(fresh)
-    const id = await this.#adapter.rotate(sessionID, session, fresh.sessionID, grace)
+    const id = await this.#adapter.rotate(sessionID, session, fresh.sessionID, grace).catch((error) => {
+      // Without an id the session is not saved. Else its user would be signed in under the old one, which others may know.
+      if (error.code !== 'SESSIONLIMIT') request.sessionID = undefined
+      throw error
+    })
     if (id === null) return this.#beginAgain(request)
     request.sessionID = id
     const created = super.createSession!(request, { ...session, cookie: session.cookie.toJSON() })
