@@ -7,8 +7,8 @@ import { join, resolve } from 'node:path'
 import { Browser, launch, PASSWORDS } from './browser.js'
 import { Redis, Site } from './site.js'
 
-const DESKTOP = { viewport: { width: 960, height: 740 }, deviceScaleFactor: 1.5 }
-const PHONE = { viewport: { width: 390, height: 740 }, deviceScaleFactor: 1.5 }
+const DESKTOP = { viewport: { width: 960, height: 756 }, deviceScaleFactor: 1.5 }
+const PHONE = { viewport: { width: 390, height: 756 }, deviceScaleFactor: 1.5 }
 
 // What alice did, and when: days before now, with what, and whether she signed in or only looked.
 const WEEKS = [
