@@ -21,8 +21,8 @@ export function passwordRoutes(store) {
 
     await setPassword(user, wanted)
     const count = await store.signOutAll(user, req.sessionID)
-    // This session goes on under a new id: whoever had got hold of the old one is out, too.
-    await store.rotate(req)
+    // This session goes on under a new id: whoever had got hold of the old one is out, too, and at once.
+    await store.rotate(req, { grace: 0 })
     flash(req, `Your password is changed. ${signedOut(count)}`)
     res.redirect('/devices')
   })
