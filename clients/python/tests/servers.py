@@ -225,6 +225,22 @@ class Cluster:
                     node.command("CLUSTER", "MEET", "127.0.0.1", other.port, bus)
         self.settle()
 
+    def add_primary_of(self, key: str) -> None:
+        """Adds a fourth primary and moves the slot of a key there."""
+        new, bus = self._start(module=True)
+        self.nodes[0].command("CLUSTER", "MEET", "127.0.0.1", new.port, bus)
+        others, self.nodes = self.nodes, [*self.nodes, new]
+        wait_for(lambda: all(str(new.port) in str(node.command("CLUSTER", "NODES")) for node in others), 30, "the node")
+        wait_for(lambda: "cluster_state:ok" in new.command("CLUSTER", "INFO"), 30, "the new node's view")
+        slot = new.command("CLUSTER", "KEYSLOT", key)
+        old = self.nodes[0 if slot <= 5461 else 1 if slot <= 10922 else 2]
+        old_id, new_id = old.command("CLUSTER", "MYID"), new.command("CLUSTER", "MYID")
+        new.command("CLUSTER", "SETSLOT", slot, "IMPORTING", old_id)
+        old.command("CLUSTER", "SETSLOT", slot, "MIGRATING", new_id)
+        old.command("MIGRATE", "127.0.0.1", new.port, key, 0, 5000)
+        for node in (new, old, *others):
+            node.command("CLUSTER", "SETSLOT", slot, "NODE", new_id)
+
     def settle(self) -> None:
         """Waits until all nodes run and know each other."""
         for node in self.nodes:

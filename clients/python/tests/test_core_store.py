@@ -594,6 +594,22 @@ def test_in_a_cluster(cluster: Cluster, kind: str) -> None:
         check(AsyncCluster(cluster, Options()))
 
 
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_primary_that_the_client_has_not_heard_of_is_asked(kind: str) -> None:
+    cluster = Cluster()
+    try:
+        store: Any = Store(cluster.client()) if kind == "sync" else AsyncCluster(cluster, Options())
+        moved = begin(store, {}, user="alice")
+        begin(store, {}, user="alice")
+        assert store.count("alice") == 2
+        cluster.add_primary_of(store.key(moved.id))
+        assert store.count("alice") == 2
+        assert len(store.devices("alice")) == 2
+        assert store.sign_out("alice") == 2
+    finally:
+        cluster.close()
+
+
 @pytest.mark.parametrize("on_limit", ["oldest", "lru", "reject"])
 def test_a_cap_in_a_cluster(cluster: Cluster, on_limit: Any) -> None:
     store: Any = Store(cluster.client(), Options(max_sessions=3, on_limit=on_limit))

@@ -7,7 +7,7 @@ is sent that must not be sent twice.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import redis
@@ -89,11 +89,15 @@ class SyncServer:
             return [self.client.execute_command(*args)]
         for left in reversed(range(_ROUNDS)):
             try:
-                return [self.client.execute_command(*args, target_nodes=node) for node in self.client.get_primaries()]
+                asked = self.client.get_primaries()
+                replies = [self.client.execute_command(*args, target_nodes=node) for node in asked]
+                slots = self.client.execute_command("CLUSTER SLOTS", target_nodes=asked[0])
+                if left == 0 or _are_all(asked, slots, self.client.nodes_manager):
+                    return replies
             except _MOVED_ON:
                 if left == 0:
                     raise
-                self.client.nodes_manager.initialize()
+            self.client.nodes_manager.initialize()
         raise AssertionError("not reached")
 
     def _directly(self, command: Command) -> Any:
@@ -170,12 +174,15 @@ class AsyncServer:
             return [await self.client.execute_command(*args)]
         for left in reversed(range(_ROUNDS)):
             try:
-                primaries = self.client.get_primaries()
-                return [await self.client.execute_command(*args, target_nodes=node) for node in primaries]
+                asked = self.client.get_primaries()
+                replies = [await self.client.execute_command(*args, target_nodes=node) for node in asked]
+                slots = await self.client.execute_command("CLUSTER SLOTS", target_nodes=asked[0])
+                if left == 0 or _are_all(asked, slots, self.client.nodes_manager):
+                    return replies
             except _MOVED_ON:
                 if left == 0:
                     raise
-                await self.client.nodes_manager.initialize()
+            await self.client.nodes_manager.initialize()
         raise AssertionError("not reached")
 
     async def _directly(self, command: Command) -> Any:
@@ -198,6 +205,23 @@ class AsyncServer:
             raise
         finally:
             await pool.release(connection)
+
+
+def _are_all(asked: list[Any], slots: Any, manager: Any) -> bool:
+    """Tells whether these are all primaries that serve slots.
+
+    A client learns of a new one when a command with a key is redirected there. Those without a key are not, and would
+    leave it out without a word.
+    """
+    # Where a node does not tell its host, it is that of the one which was asked; and a client may have others for them.
+    serving = {manager.remap_host_port(host or asked[0].host, port) for host, port in _primaries(slots)}
+    return serving <= {(node.host, node.port) for node in asked}
+
+
+def _primaries(slots: Any) -> Iterator[tuple[str, int]]:
+    for nodes in slots.values():
+        host, port = nodes["primary"][:2]
+        yield host, port
 
 
 def _is_plain(client: Any, kind: type) -> bool:
