@@ -3,41 +3,19 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as ioredis6 from 'ioredis6'
 import * as redis6 from 'redis6'
 import { betterAuthStorage } from '../src/better-auth.js'
 import { Sessions } from '../src/core.js'
-import { type EndedSession, type SessionEvents, type SessionEventsOptions, sessionEvents } from '../src/events.js'
 import { RedisSessionStore } from '../src/index.js'
 import { type Client, flavours } from './clients.js'
-import { startProxy } from './proxy.js'
-import { type Cluster, type Server, startCluster, startSentinel, startServer, until } from './server.js'
+import { listening } from './listening.js'
+import { type Server, startServer, until } from './server.js'
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/sockets.md'), 'utf8')
 const PUBLISH = ['--notify-keyspace-events', 'Egxed']
 
 /** Each library and version, in different protocols. */
 const libraries = [flavours[0]!, flavours[3]!, flavours[4]!, flavours[7]!]
-
-/** Collects what is reported, by key. */
-function collect(events: SessionEvents) {
-  const reasons = new Map<string, string>()
-  const twice: EndedSession[] = []
-  const done = (async () => {
-    for await (const session of events) {
-      if (reasons.has(session.id)) twice.push(session)
-      reasons.set(session.id, session.reason)
-    }
-  })()
-  return { reasons, twice, done }
-}
-
-async function listening(opened: Client, options: SessionEventsOptions = {}) {
-  const events = sessionEvents(opened.client, { onWarning: (message) => assert.fail(message), ...options })
-  const collected = collect(events)
-  await events.ready()
-  return { events, ...collected }
-}
 
 for (const library of libraries) {
   describe(`sessionEvents, one server, ${library.name}`, () => {
@@ -247,200 +225,4 @@ for (const library of libraries) {
       await again.events.return()
     })
   })
-
-  describe(`sessionEvents, servers that do not help, ${library.name}`, () => {
-    test('says once that the server publishes nothing, and asks; listens when it does', async () => {
-      const server = await startServer()
-      const opened = await library.single(server)
-      const warnings: string[] = []
-      const { events, reasons } = await listening(opened, {
-        interval: 100,
-        onWarning: (message) => warnings.push(message),
-      })
-      await server.command('SESSION.SET', 'a')
-      await server.command('SESSION.SET', 'b')
-      events.watch('a')
-      events.watch('b')
-      await server.command('SESSION.DEL', 'a')
-      await until(() => reasons.has('a'))
-      assert.equal(reasons.get('a'), 'unknown')
-      await sleep(300)
-      assert.equal(warnings.length, 1)
-      assert.match(warnings[0]!, /notify-keyspace-events to Egxed or more: it is empty/)
-      await server.command('CONFIG', 'SET', 'notify-keyspace-events', 'EA')
-      await sleep(300)
-      await server.command('SESSION.DEL', 'b')
-      await until(() => reasons.has('b'))
-      assert.equal(reasons.get('b'), 'signed-out')
-      await events.return()
-      opened.close()
-      await server.close()
-    })
-
-    test('says that the module is missing', async () => {
-      const server = await startServer({ module: false, args: PUBLISH })
-      const opened = await library.single(server)
-      const events = sessionEvents(opened.client)
-      events.watch('a')
-      await assert.rejects(events.next(), /does not have the module redis-session/)
-      assert.deepEqual(await events.next(), { done: true, value: undefined })
-      opened.close()
-      await server.close()
-    })
-
-    test('misses none while the server cannot be reached, and notices a connection that is dead and open', async () => {
-      const server = await startServer({ args: PUBLISH })
-      const proxy = await startProxy(server.port)
-      const opened = await library.single({ ...server, port: proxy.port, url: `redis://127.0.0.1:${proxy.port}` })
-      const { events, reasons } = await listening(opened, { interval: 200 })
-      for (const key of ['a', 'b', 'c', 'd']) {
-        await server.command('SESSION.SET', key)
-        events.watch(key)
-      }
-      await sleep(50)
-      proxy.cut()
-      await server.command('SESSION.DEL', 'a')
-      await sleep(300)
-      assert.deepEqual([...reasons], [])
-      proxy.mend()
-      await until(() => reasons.has('a'), 'a is missed')
-      await until(async () => String(await server.command('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=7'))
-      const listener = async () => /id=\d+/.exec(String(await server.command('CLIENT', 'LIST', 'TYPE', 'pubsub')))?.[0]
-      const before = await listener()
-      proxy.swallow('subscribe')
-      await server.command('SESSION.DEL', 'b')
-      await until(() => reasons.has('b'), 'b is missed')
-      await until(async () => ![undefined, before].includes(await listener()), 'it listens again')
-      await server.command('SESSION.DEL', 'c')
-      await until(() => reasons.get('c') === 'signed-out', 'c is told')
-      assert.ok(!reasons.has('d'))
-      await events.return()
-      opened.close()
-      await proxy.close()
-      await server.close()
-    })
-  })
-
-  describe(`sessionEvents, behind Sentinel, ${library.name}`, () => {
-    test('follows a failover', async () => {
-      const setup = await startSentinel()
-      for (const server of [setup.primary, setup.replica]) {
-        await server.command('CONFIG', 'SET', 'notify-keyspace-events', 'Egxed')
-      }
-      const opened = await library.sentinel(setup)
-      const { events, reasons, twice } = await listening(opened, { interval: 500 })
-      for (const key of ['a', 'b', 'c', 'd']) {
-        await setup.primary.command('SESSION.SET', key)
-        events.watch(key)
-      }
-      await setup.primary.command('SESSION.DEL', 'a')
-      await until(() => reasons.get('a') === 'signed-out')
-      await until(async () => String(await setup.replica.command('EXISTS', 'd')) === '1')
-      await setup.failover()
-      // The sentinel cuts the connections of a server whose role it changes.
-      await until(() => setup.replica.command('SESSION.DEL', 'b').catch(() => false))
-      await until(async () => String(await setup.replica.command('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=7'))
-      await setup.replica.command('SESSION.DEL', 'c')
-      await until(() => reasons.get('c') === 'signed-out', 'c is told')
-      // Until the old primary learns that it is none, or goes, the application's client may be asking that one.
-      await setup.primary.stop()
-      await until(() => reasons.has('b'), 'b is missed')
-      assert.ok(!reasons.has('d'))
-      assert.deepEqual(twice, [])
-      await events.return()
-      opened.close()
-      await setup.close()
-    })
-  })
-}
-
-// Most of it is waiting for the cluster.
-describe('sessionEvents, cluster', { concurrency: 2 }, () => {
-  for (const library of libraries) {
-    test(`hears all primaries, through a move of slots and a failover, ${library.name}`, async () => {
-      const cluster = await startCluster({ replicas: true })
-      await Promise.all(cluster.nodes.map((node) => node.command('CONFIG', 'SET', 'notify-keyspace-events', 'Egxed')))
-      const opened = await library.cluster(cluster)
-      const operator = await flavours[6]!.cluster(cluster)
-      const run = (name: string, key: string) => operator.client.call(name, key)
-      const { events, reasons, twice } = await listening(opened, { interval: 500 })
-      const keys = Array.from({ length: 40 }, (_, i) => `s:${i}`)
-      for (const key of keys) {
-        await run('SESSION.SET', key)
-        events.watch(key)
-      }
-      await sleep(100)
-      for (const key of keys.slice(0, 10)) await run('SESSION.DEL', key)
-      await until(() => reasons.size === 10, 'ten ends on three primaries')
-      assert.deepEqual(new Set(reasons.values()), new Set(['signed-out']))
-
-      await moveSlotOf(cluster, keys[10]!)
-      await sleep(200)
-      assert.equal(reasons.size, 10, 'a key that moves has not ended')
-      await run('SESSION.DEL', keys[10]!)
-      await until(() => reasons.has(keys[10]!), 'the moved one')
-
-      await cluster.nodes[3]!.command('CLUSTER', 'FAILOVER')
-      await until(async () => String(await cluster.nodes[3]!.command('ROLE')).startsWith('master'))
-      for (const key of keys.slice(11, 25)) await run('SESSION.DEL', key)
-      await until(() => reasons.size === 25, 'ends after a failover')
-
-      await until(async () => String(await cluster.nodes[4]!.command('INFO', 'replication')).includes('_status:up'))
-      await cluster.nodes[1]!.stop()
-      await until(async () => String(await cluster.nodes[4]!.command('ROLE')).startsWith('master'))
-      for (const key of keys.slice(25)) await until(() => run('SESSION.DEL', key).catch(() => false))
-      await until(() => reasons.size === 40, 'ends after a primary died')
-      assert.deepEqual(twice, [])
-      await events.return()
-      opened.close()
-      operator.close()
-      await cluster.close()
-    })
-  }
-})
-
-test('sessionEvents finds the primaries for clients that connect when they have to', async () => {
-  const cluster = await startCluster()
-  await Promise.all(cluster.nodes.map((node) => node.command('CONFIG', 'SET', 'notify-keyspace-events', 'Egxed')))
-  const rootNodes = cluster.nodes.map(({ url }) => ({ url }))
-  const sparing = redis6.createCluster({ rootNodes, minimizeConnections: true })
-  await sparing.connect()
-  const [{ host, port }] = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })) as [
-    { host: string; port: number },
-  ]
-  const lazy = new ioredis6.Cluster([{ host, port }], { lazyConnect: true })
-  for (const client of [sparing, lazy]) {
-    const { events, reasons } = await listening({ client, close: () => {} })
-    const sessions = new Sessions({ client })
-    const ids = await Promise.all(Array.from({ length: 10 }, async () => (await sessions.create({})).id))
-    for (const id of ids) events.watch(sessions.keyOf(id))
-    await Promise.all(ids.map((id) => sessions.destroy(id)))
-    await until(() => reasons.size === 10)
-    assert.ok([...reasons.values()].every((reason) => reason === 'signed-out' || reason === 'unknown'))
-    await events.return()
-  }
-  sparing.destroy()
-  lazy.disconnect()
-  await cluster.close()
-})
-
-/** Moves the slot of a key, with what is in it, from the primary that has it to the next one. */
-async function moveSlotOf(cluster: Cluster, key: string): Promise<void> {
-  const [first] = cluster.nodes
-  const slot = String(await first!.command('CLUSTER', 'KEYSLOT', key))
-  const primaries = cluster.nodes.slice(0, 3)
-  const ids = await Promise.all(primaries.map(async (node) => String(await node.command('CLUSTER', 'MYID'))))
-  const holds = await Promise.all(
-    primaries.map(async (node) => Number(await node.command('CLUSTER', 'COUNTKEYSINSLOT', slot)) > 0),
-  )
-  const from = holds.indexOf(true)
-  const to = (from + 1) % 3
-  await primaries[to]!.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', ids[from]!)
-  await primaries[from]!.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', ids[to]!)
-  const keys = (await primaries[from]!.command('CLUSTER', 'GETKEYSINSLOT', slot, '100')) as string[]
-  const target = ['127.0.0.1', String(primaries[to]!.port), '', '0', '5000', 'KEYS', ...keys]
-  await primaries[from]!.command('MIGRATE', ...target)
-  for (const node of [primaries[to]!, primaries[from]!]) {
-    await node.command('CLUSTER', 'SETSLOT', slot, 'NODE', ids[to]!)
-  }
 }
