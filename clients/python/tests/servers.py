@@ -302,6 +302,8 @@ class Sentinel:
         self.watcher = Server(*self._watcher_arguments(first.port), module=False)
         # Sentinel looks around every ten seconds, and converts an old primary after eight more: too long for a test.
         self.watcher.command("SENTINEL", "DEBUG", "info-period", 300, "publish-period", 100, "ask-period", 200)
+        # On a busy machine it would believe that the clock has jumped, and do nothing for half a minute.
+        self.watcher.command("SENTINEL", "DEBUG", "tilt-trigger", 20000, "tilt-period", 1000)
         wait_for(lambda: self._watcher("REPLICAS"), 20, "Sentinel to see the replica")
 
     def _watcher_arguments(self, port: int) -> tuple[str, ...]:
