@@ -14,11 +14,22 @@ from django.test import AsyncRequestFactory, RequestFactory
 
 from redis_session_client.django import SessionLimit, SessionStore, count
 from tests.django.conftest import Browser
-from tests.servers import Server
+from tests.servers import Server, wait_for
 
 pytestmark = pytest.mark.usefixtures("site", "alice")
 Site = Callable[..., None]
 NewBrowser = Callable[[], Browser]
+
+
+def later(server: Server) -> None:
+    """Waits for the next millisecond of the server, so that times are not the same."""
+
+    def milliseconds() -> int:
+        seconds, microseconds = map(int, server.command("TIME"))
+        return seconds * 1000 + microseconds // 1000
+
+    now = milliseconds()
+    wait_for(lambda: milliseconds() > now)
 
 
 def test_the_oldest_goes(site: Site, browser: NewBrowser, alice: User) -> None:
@@ -30,11 +41,12 @@ def test_the_oldest_goes(site: Site, browser: NewBrowser, alice: User) -> None:
     assert count(alice) == 2
 
 
-def test_the_least_recently_used_goes(site: Site, browser: NewBrowser) -> None:
+def test_the_least_recently_used_goes(site: Site, browser: NewBrowser, server: Server) -> None:
     site(max_sessions=2, on_limit="lru")
     first, second, third = browser(), browser(), browser()
     first.signs_in()
     second.signs_in()
+    later(server)
     assert first.who() == "alice"
     third.signs_in()
     assert [one.who() for one in (first, second, third)] == ["alice", "nobody", "alice"]

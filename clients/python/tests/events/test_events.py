@@ -14,8 +14,8 @@ import redis.asyncio
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.sentinel import Sentinel as SyncSentinel
 
-from redis_session_client import AsyncStore, ModuleMissing, Options, Store
-from redis_session_client.events import AsyncSessionEvents, session_events
+from redis_session_client import AsyncStore, ModuleMissing, Options, Store, new_id
+from redis_session_client.events import AsyncSessionEvents, listening, session_events
 from tests.events.proxy import Proxy
 from tests.servers import Cluster, Sentinel, Server, wait_for
 
@@ -264,6 +264,32 @@ async def test_every_primary_of_a_cluster(cluster: Cluster) -> None:
         assert await store.sign_out("alice", keep=ids[0]) == 59
         assert await told(events, 59) == dict.fromkeys(ids[1:], "signed-out")
         assert all(node.keys() == [] for node in cluster.nodes if node is not cluster.node_of(store.key(ids[0])))
+    await client.aclose()
+
+
+async def test_a_cluster_of_which_no_node_answers_for_a_moment(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(*cluster.nodes)
+    client = redis.asyncio.RedisCluster(host="127.0.0.1", port=cluster.port)
+    store = AsyncStore(client)
+    session_id = new_id()
+    assert await store.create(session_id, {}, user="alice")
+    found, failed = listening.primaries, 0
+
+    async def primaries(client: Any) -> Any:
+        nonlocal failed
+        if failed < 3:
+            failed += 1
+            raise redis.exceptions.RedisClusterException("Redis Cluster cannot be connected")
+        return await found(client)
+
+    monkeypatch.setattr(listening, "primaries", primaries)
+    async with session_events(client, store, interval=0.2) as events:
+        events.watch(session_id)
+        assert await store.delete(session_id)
+        assert await told(events, 1)
+    assert failed == 3
     await client.aclose()
 
 

@@ -12,7 +12,13 @@ import redis.asyncio
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 
 from .._replies import text
 from .watched import EVENTS
@@ -22,7 +28,8 @@ PATIENCE = 3.0
 _FIRST_PAUSE = 0.025
 _LONGEST_PAUSE = 2.0
 #: What a connection may come to. TypeError: asyncio of Python 3.13.0 on a connection that has just been closed.
-FAILURES = (RedisError, OSError, asyncio.TimeoutError, TypeError)
+# RedisClusterException, which is no RedisError: a cluster of which no node answers at this moment.
+FAILURES = (RedisError, RedisClusterException, OSError, asyncio.TimeoutError, TypeError)
 
 # What a connection needs to know of a client's: where to, as whom, how encrypted. Not how replies are read.
 _PLAIN = ("username", "password", "credential_provider", "client_name", "socket_connect_timeout", "socket_keepalive")
