@@ -38,7 +38,8 @@ cluster-stop: ## ends it, and removes its data
 BUILD_CHECKED = CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_LTO=off \
 	cargo build --release --locked --features inject-panics --target-dir target/checked
 
-test: test-module test-python test-node ## runs every test: of the module, of the packages for Python and Node, of the pages
+test: test-module ## runs every test: of the module, of the packages for Python and Node, of the pages
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-python test-node
 	@scripts/need.sh browser && . scripts/paths.sh && SCREENSHOTS= scripts/test-browser.sh $(MODULE)
 
 test-module: build ## runs the tests of the module
