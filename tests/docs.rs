@@ -216,6 +216,8 @@ const PAGES: &[&str] = &[
     "CHANGELOG.md",
     "clients/node/README.md",
     "clients/python/README.md",
+    "docs/benchmarks-node.md",
+    "docs/benchmarks-python.md",
     "docs/benchmarks.md",
     "docs/better-auth.md",
     "docs/clients.md",

@@ -14,7 +14,7 @@ const here = import.meta.dirname
 const rounds = Number(process.env.BENCH_ROUNDS ?? 15)
 const requests = Number(process.env.BENCH_REQUESTS ?? 1000)
 const delay = 1 // ms, each way
-const browsers = 8
+const browsers = 4
 const kinds = ['read', 'write']
 const contenders = [
   { store: 'redis-session-client', client: 'node-redis' },
