@@ -139,9 +139,9 @@ A store that asks the server twice waits twice.
 
 {far}
 
-Reading costs what django-redis's one `GET` costs, and a tenth more for what it tells beside the data: whether the session
-was rotated, and whose it is. Writing asks the server twice, where Django's cache engine asks three times. `cached_db` writes
-to an SQLite database in memory here; to a database over a network it costs more.
+Reading costs what django-redis's one `GET` costs, and a tenth more for what it tells beside the data: whether the
+session was rotated, and whose it is. Writing asks the server twice, where Django's cache engine asks three times.
+`cached_db` writes to an SQLite database in memory here; to a database over a network it costs more.
 """
 
 
