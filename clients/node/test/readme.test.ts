@@ -118,3 +118,26 @@ test('every option and method has its line', () => {
   const codes = readFileSync(join(root, 'src/errors.ts'), 'utf8').matchAll(/^ {2}\| '(SESSION\w+)'/gm)
   for (const [, code] of codes) assert.ok(readme.includes(`| \`${code}\` |`), code)
 })
+
+test('what the README of the whole shows', async () => {
+  const whole = readFileSync(join(root, '../../README.md'), 'utf8')
+  const [, example] = whole.match(/^```javascript\n(.*?)^```/ms)!
+  const [setUp, ...calls] = example!.replace(/^import .*$/m, '').split(/^(?=await )/m)
+  const { client, close } = await flavours[0]!.single(server)
+  const used: { store?: unknown }[] = []
+  const app = { use: (middleware: object) => used.push(middleware) }
+  const make = new Function('RedisSessionStore', 'client', 'secret', 'app', 'session', `${setUp}; return store`)
+  const store: RedisSessionStore = make(RedisSessionStore, client, 'of a test', app, (options: object) => options)
+  assert.equal(used[0]!.store, store)
+
+  const ids = ['the-one-that-asks', 'another-one-of-hers']
+  for (const id of ids) await store.set(id, { user: 'whoever', cookie: { originalMaxAge: 60_000 } })
+  const req = { sessionID: ids[0], session: { user: 'whoever' } }
+  const answers = calls.map((call) =>
+    new Function('store', 'req', `return ${call.replace('await ', '').trim()}`)(store, req),
+  )
+  const [devices, ended] = await Promise.all(answers)
+  assert.deepEqual(devices.map(({ current }: { current: boolean }) => current).sort(), [false, true])
+  assert.equal(ended, 1)
+  await close()
+})

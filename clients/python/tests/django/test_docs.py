@@ -401,6 +401,18 @@ def test_the_start_in_the_readme(server: Server, tmp_path: Path) -> None:
         process.wait(20)
 
 
+def test_what_the_readme_of_the_whole_shows(configure: Configure, server: Server, alice: User) -> None:
+    settings_block, calls = examples(section(TOP / "README.md", "Try it"), "py")
+    shown: dict[str, Any] = {}
+    exec(at_server(settings_block, server), shown)
+    configure(shown["SESSION_REDIS"], SESSION_ENGINE=shown["SESSION_ENGINE"])
+    browsers = [signed_in(f"Browser/{n}") for n in range(shown["SESSION_REDIS"]["max_sessions"] + 1)]
+    assert count(alice) == len(browsers) - 1
+    session = SessionStore(browsers[-1].cookie)
+    exec(calls, {"request": types.SimpleNamespace(user=alice, session=session)})
+    assert [browser.who() for browser in browsers] == [*["nobody"] * 5, "alice"]
+
+
 def listens(port: int) -> bool:
     with socket.socket() as asking:
         return asking.connect_ex(("127.0.0.1", port)) == 0
