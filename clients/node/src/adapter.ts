@@ -279,7 +279,7 @@ export class Adapter<S extends object = Data> {
     if (write.isPast) return null
     const members = encode(data, write.cookie, this.serializer)
     const session = await this.core.add(sid, data, { ...write, members }).catch(nullAtLimit)
-    // Another request was faster, or the user has as many as he may.
+    // Another request was faster, or the user has as many as allowed.
     if (session === null) return this.core.load(sid)
     if (await this.#legacy!.end(sid, { once: true })) return session
     // It was faster still, and the session that it took over has ended meanwhile.
@@ -288,7 +288,7 @@ export class Adapter<S extends object = Data> {
   }
 }
 
-/** Whoever has too many sessions cannot take over another one, and is shown the page where he can sign in. */
+/** Whoever has too many sessions cannot take over another one, and is shown the page to sign in. */
 function nullAtLimit(error: unknown): null {
   if (error instanceof SessionError && error.code === 'SESSIONLIMIT') return null
   throw error

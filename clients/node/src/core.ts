@@ -259,7 +259,7 @@ export class Sessions<D extends object = Data> {
     return count(this.connection, user)
   }
 
-  /** Ends the session of a user that has this handle. @returns Whether he has one. */
+  /** Ends the session of a user that has this handle. @returns Whether there is one. */
   signOut(user: string, handle: string): Promise<boolean> {
     return signOut(this.connection, user, handle)
   }

@@ -4,7 +4,7 @@ import { DEVICE } from './fields.js'
 import { handleOf, type Keys } from './keys.js'
 import { ask } from './send.js'
 
-/** One of a user's sessions, as it is shown to him. */
+/** One of a user's sessions, as it is shown to them. */
 export interface Device {
   /** Names the session for `signOut`. It is no key: whoever sees it can do nothing with it alone. */
   handle: string
@@ -21,7 +21,7 @@ export interface Device {
   current: boolean
 }
 
-/** What is done where a user would have more sessions than he may. */
+/** What is done where a user would have more sessions than allowed. */
 export type LimitPolicy =
   /** The write is refused with SESSIONLIMIT. */
   | 'reject'

@@ -115,7 +115,7 @@ export class RedisSessionStore<S extends object = Data> extends Store {
     return this.core.sessions(String(user), currentSid)
   }
 
-  /** Ends the session of a user that `sessions` lists with this handle. @returns Whether he has one. */
+  /** Ends the session of a user that `sessions` lists with this handle. @returns Whether there is one. */
   signOut(user: string | number, handle: string): Promise<boolean> {
     return this.core.signOut(String(user), handle)
   }

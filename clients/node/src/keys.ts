@@ -6,7 +6,7 @@ const TAG = 4
 
 export interface KeyOptions {
   prefix: string
-  /** Whether keys hold a hash of the id, so that nobody who reads the database can use what he finds. */
+  /** Whether keys hold a hash of the id, so that nobody who reads the database can use it. */
   hashed: boolean
   /** Whether the server is a cluster. */
   cluster: boolean
