@@ -40,7 +40,7 @@ BUILD_CHECKED = CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEAS
 
 test: test-module ## runs every test: of the module, of the packages for Python and Node, of the pages
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-python test-node
-	@scripts/need.sh browser && . scripts/paths.sh && SCREENSHOTS= scripts/test-browser.sh $(MODULE)
+	@. scripts/paths.sh && SCREENSHOTS= scripts/test-browser.sh $(MODULE)
 
 test-module: build ## runs the tests of the module
 	$(BUILD_CHECKED)
@@ -59,7 +59,7 @@ test-node: build ## runs the tests of clients/node
 	@scripts/need.sh node && . scripts/paths.sh && scripts/test-node.sh
 
 test-browser: build ## drives both examples with four browsers, and makes the screenshots of the documentation
-	@scripts/need.sh python node browser && . scripts/paths.sh && scripts/test-browser.sh $(MODULE)
+	@scripts/need.sh python node && . scripts/paths.sh && scripts/test-browser.sh $(MODULE)
 
 example-express: build ## starts "my devices" in Express on 127.0.0.1:3000, with a server of its own
 	@scripts/need.sh node && . scripts/paths.sh && scripts/example-express.sh $(MODULE)

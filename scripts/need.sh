@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the packages' tests need and this machine lacks: scripts/need.sh python | node | browser ...
+# Installs what the packages' tests need and this machine lacks: scripts/need.sh python | node ...
 # What Debian has not in the version that is needed is put into build/, and `. scripts/paths.sh` finds it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,13 +25,10 @@ node_js() {
     node_is_there || { echo "Please install Node.js 20 or later, with npm, and try again" >&2; exit 1; }
 }
 
-browser() { command -v chromium chromium-headless-shell >/dev/null || scripts/install.sh chromium-headless-shell || scripts/install.sh chromium; }
-
 for what in "$@"; do
     case $what in
         python) python ;;
         node) node_js ;;
-        browser) browser ;;
-        *) echo "usage: scripts/need.sh python | node | browser ..." >&2; exit 2 ;;
+        *) echo "usage: scripts/need.sh python | node ..." >&2; exit 2 ;;
     esac
 done

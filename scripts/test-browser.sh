@@ -20,14 +20,7 @@ if [ -n "$pictures" ]; then
     command -v cc >/dev/null || missing+=(gcc libc6-dev)
     command -v pngquant >/dev/null || missing+=(pngquant)
 fi
-if [ ${#missing[@]} -gt 0 ]; then
-    command -v apt-get >/dev/null || { echo "Please install these, or what your system calls them: ${missing[*]}" >&2; exit 1; }
-    root=()
-    [ "$(id -u)" -eq 0 ] || root=(sudo)
-    echo "Installing ${missing[*]}"
-    "${root[@]}" apt-get update -qq
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+[ ${#missing[@]} -eq 0 ] || scripts/install.sh "${missing[@]}"
 
 work=build/examples/browser
 mkdir -p "$work"
