@@ -89,15 +89,16 @@ class SyncServer:
             return [self.client.execute_command(*args)]
         for left in reversed(range(_ROUNDS)):
             try:
-                asked = self.client.get_primaries()
-                replies = [self.client.execute_command(*args, target_nodes=node) for node in asked]
-                slots = self.client.execute_command("CLUSTER SLOTS", target_nodes=asked[0])
-                if left == 0 or _are_all(asked, slots, self.client.nodes_manager):
-                    return replies
+                known = self.client.get_primaries()
+                slots = self.client.execute_command("CLUSTER SLOTS", target_nodes=known[0])
+                if not _are_all(known, slots, self.client.nodes_manager):
+                    self.client.nodes_manager.initialize()
+                nodes = self.client.get_primaries()
+                return [self.client.execute_command(*args, target_nodes=node) for node in nodes]
             except _MOVED_ON:
                 if left == 0:
                     raise
-            self.client.nodes_manager.initialize()
+                self.client.nodes_manager.initialize()
         raise AssertionError("not reached")
 
     def _directly(self, command: Command) -> Any:
@@ -174,15 +175,16 @@ class AsyncServer:
             return [await self.client.execute_command(*args)]
         for left in reversed(range(_ROUNDS)):
             try:
-                asked = self.client.get_primaries()
-                replies = [await self.client.execute_command(*args, target_nodes=node) for node in asked]
-                slots = await self.client.execute_command("CLUSTER SLOTS", target_nodes=asked[0])
-                if left == 0 or _are_all(asked, slots, self.client.nodes_manager):
-                    return replies
+                known = self.client.get_primaries()
+                slots = await self.client.execute_command("CLUSTER SLOTS", target_nodes=known[0])
+                if not _are_all(known, slots, self.client.nodes_manager):
+                    await self.client.nodes_manager.initialize()
+                nodes = self.client.get_primaries()
+                return [await self.client.execute_command(*args, target_nodes=node) for node in nodes]
             except _MOVED_ON:
                 if left == 0:
                     raise
-            await self.client.nodes_manager.initialize()
+                await self.client.nodes_manager.initialize()
         raise AssertionError("not reached")
 
     async def _directly(self, command: Command) -> Any:
@@ -207,15 +209,15 @@ class AsyncServer:
             await pool.release(connection)
 
 
-def _are_all(asked: list[Any], slots: Any, manager: Any) -> bool:
+def _are_all(known: list[Any], slots: Any, manager: Any) -> bool:
     """Tells whether these are all primaries that serve slots.
 
     A client learns of a new one when a command with a key is redirected there. Those without a key are not, and would
     leave it out without a word.
     """
     # Where a node does not tell its host, it is that of the one which was asked; and a client may have others for them.
-    serving = {manager.remap_host_port(host or asked[0].host, port) for host, port in _primaries(slots)}
-    return serving <= {(node.host, node.port) for node in asked}
+    serving = {manager.remap_host_port(host or known[0].host, port) for host, port in _primaries(slots)}
+    return serving <= {(node.host, node.port) for node in known}
 
 
 def _primaries(slots: Any) -> Iterator[tuple[str, int]]:
