@@ -293,6 +293,10 @@ async def test_a_cluster_of_which_no_node_answers_for_a_moment(
     await client.aclose()
 
 
+@pytest.mark.skipif(
+    redis.__version__.startswith("5."),
+    reason="redis-py 5's asyncio client may know no node of a cluster any more after one was away, and stays so",
+)
 async def test_none_is_missed_where_a_node_of_a_cluster_restarts(
     cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
