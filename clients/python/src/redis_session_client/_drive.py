@@ -71,18 +71,12 @@ class SyncServer:
             if command.everywhere:
                 return self._everywhere(command.args)
             if self.is_cluster and (command.key is not None or not command.repeat):
-                return self.client.execute_command(*command.args, target_nodes=self._node(command))
+                return self.client.execute_command(*command.args, target_nodes=_node(self.client, command))
             if command.repeat and not self._is_plain:
                 return self.client.execute_command(*command.args)
             return self._directly(command)
         except ResponseError as error:
             raise translated(error) or error from error
-
-    def _node(self, command: Command) -> Any:
-        # Where the node is given, redis-py follows redirections and does not repeat.
-        if command.key is None:
-            return self.client.get_primaries()[0]
-        return self.client.get_node_from_key(command.key)
 
     def _everywhere(self, args: tuple[Argument, ...]) -> list[Any]:
         if not self.is_cluster:
@@ -158,17 +152,12 @@ class AsyncServer:
             if command.everywhere:
                 return await self._everywhere(command.args)
             if self.is_cluster and (command.key is not None or not command.repeat):
-                return await self.client.execute_command(*command.args, target_nodes=self._node(command))
+                return await self.client.execute_command(*command.args, target_nodes=_node(self.client, command))
             if command.repeat and not self._is_plain:
                 return await self.client.execute_command(*command.args)
             return await self._directly(command)
         except ResponseError as error:
             raise translated(error) or error from error
-
-    def _node(self, command: Command) -> Any:
-        if command.key is None:
-            return self.client.get_primaries()[0]
-        return self.client.get_node_from_key(command.key)
 
     async def _everywhere(self, args: tuple[Argument, ...]) -> list[Any]:
         if not self.is_cluster:
@@ -207,6 +196,11 @@ class AsyncServer:
             raise
         finally:
             await pool.release(connection)
+
+
+def _node(client: Any, command: Command) -> Any:
+    """Where a command goes in a cluster. Where that is given, redis-py follows redirections and does not repeat."""
+    return client.get_primaries()[0] if command.key is None else client.get_node_from_key(command.key)
 
 
 def _are_all(known: list[Any], slots: Any, manager: Any) -> bool:
