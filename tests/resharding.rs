@@ -238,7 +238,7 @@ fn a_primary_is_killed_and_what_was_waited_for_is_there() {
     wait_until("some sessions", || {
         c.nodes[replica].info("session", "session_indexed_sessions").parse::<u32>().unwrap() > 300
     });
-    c.nodes[primary].kill();
+    c.kill(primary);
     let Waited { live, ended, last } = writer.join().unwrap();
     assert!(live.len() > 250 && ended.len() > 100, "{} {}", live.len(), ended.len());
 

@@ -86,6 +86,18 @@ impl Cluster {
         view
     }
 
+    /// Ends a node at once. Before, its file of the cluster is made one from which it starts again: Redis 7.2 and Valkey 8.0
+    /// may have written one in which a replica is in another shard than its primary, and refuse to start from it
+    /// (<https://github.com/valkey-io/valkey/issues/774>).
+    pub fn kill(&mut self, i: usize) {
+        let node = &mut self.nodes[i];
+        super::wait_until("the shards to be known", || {
+            node.says("CLUSTER SAVECONFIG", "OK");
+            shards_agree(&std::fs::read_to_string(node.dir().join("nodes.conf")).unwrap())
+        });
+        node.kill();
+    }
+
     /// The nodes that are primaries now and run.
     pub fn primaries(&mut self) -> Vec<usize> {
         (0..self.nodes.len())
@@ -223,6 +235,17 @@ pub struct Migration {
     node: usize,
     question: String,
     done: &'static str,
+}
+
+/// Whether in a file of the cluster each replica is in the shard of its primary, or no shards stand there.
+fn shards_agree(nodes: &str) -> bool {
+    let nodes: Vec<Vec<&str>> = nodes.lines().map(|line| line.split(' ').collect()).collect();
+    let shard = |id: &str| {
+        let node = nodes.iter().find(|words| words[0] == id)?;
+        node[1].split(',').find(|word| word.starts_with("shard-id="))
+    };
+    let replicas = nodes.iter().filter(|words| words.len() > 3 && words[2].contains("slave"));
+    replicas.map(|words| (words[0], words[3])).all(|(replica, primary)| shard(replica) == shard(primary))
 }
 
 fn node() -> Server {
