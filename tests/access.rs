@@ -94,6 +94,50 @@ fn a_rotation_that_is_repeated_tells_nothing_of_a_key_that_the_caller_may_not_re
 }
 
 #[test]
+fn a_list_shows_data_to_who_may_read_them() {
+    let mut s = two_apps();
+    s.says("SESSION.SET one:a FIELDS 1 agent Safari", "2");
+    let data = ["FIELDS 1 agent", "JSON", "META 1 user JSON", "WITHMETA FIELDS 1 none", "LIMIT 0 1 JSON"];
+    let mut desk = user(&mut s, "desk", "~* +session.byuser +session.revoke");
+    for data in data {
+        let said = desk.say(&format!("SESSION.BYUSER alice {data}"));
+        assert_eq!(said, "NOPERM data of sessions are for users who may run 'session.get' on their keys", "{data}");
+    }
+    for keys in ["LIMIT 0 9", "WITHMETA", "META 2 accessed user"] {
+        assert!(desk.say(&format!("SESSION.BYUSER alice {keys}")).contains("one:a"), "{keys}");
+    }
+    assert!(desk.say("SESSION.BYUSER nobody JSON").starts_with("NOPERM"));
+    s.says("SESSION.BYUSER nobody JSON", "[]");
+    let mut one = user(&mut s, "one", "~one:* +session.byuser +session.get");
+    one.says("SESSION.BYUSER nobody JSON", "[]");
+    assert!(one.say("SESSION.BYUSER alice FIELDS 1 agent").contains("Safari"));
+    assert!(one.say("EVAL return{redis.call('SESSION.BYUSER','alice','JSON')} 0").starts_with("NOPERM"));
+    s.says("ACL SETUSER one +eval", "OK");
+    assert!(one.say("EVAL return{redis.call('SESSION.BYUSER','alice','JSON')} 0").contains("Safari"));
+    s.says("ACL SETUSER desk +eval", "OK");
+    assert!(desk.say("EVAL return{redis.call('SESSION.BYUSER','alice','JSON')} 0").contains("NOPERM"));
+    // By a selector, of some keys.
+    let mut some = user(&mut s, "some", "~* +session.byuser (+session.get ~one:*)");
+    assert!(some.say("SESSION.BYUSER alice JSON").starts_with("NOPERM"));
+    some.says("SESSION.BYUSER nobody JSON", "[]");
+    s.says("SESSION.DEL two:c", "1");
+    assert!(some.say("SESSION.BYUSER alice JSON").contains("Safari"));
+}
+
+#[test]
+fn a_list_of_very_many_shows_data_to_who_may_read_them() {
+    let mut s = Server::new();
+    for n in 0..100 {
+        s.says(&format!("SESSION.SET one:{n} USER alice FIELDS 1 agent Safari"), "1");
+    }
+    let mut desk = user(&mut s, "desk", "~* +session.byuser");
+    assert!(desk.say("SESSION.BYUSER alice FIELDS 1 agent LIMIT 0 1").starts_with("NOPERM"));
+    assert!(desk.say("SESSION.BYUSER alice META 1 user LIMIT 0 1").contains("alice"));
+    let mut one = user(&mut s, "one", "~one:* +session.byuser +session.get");
+    assert!(one.say("SESSION.BYUSER alice FIELDS 1 agent LIMIT 0 1").contains("Safari"));
+}
+
+#[test]
 fn a_selector_gives_its_keys_to_its_commands_alone() {
     let mut s = two_apps();
     let mut client = user(&mut s, "selective", "~one:* +@all -config (+get ~two:*)");

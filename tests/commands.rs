@@ -386,7 +386,7 @@ fn every_write_publishes_its_event() {
     l.hears(s, "SESSION.ADJUST a PLIFETIME 5000000", &["session.touch a"]);
     l.hears(s, "SESSION.ADJUST a NOLIFETIME", &["session.adjust a"]);
     l.hears(s, "SESSION.ADJUST none 100", &[]);
-    l.hears(s, "SESSION.SET b USER alice MAXSESSIONS 1 LRU", &["session.del a", "del a", "session.set b"]);
+    l.hears(s, "SESSION.SET b USER alice MAXSESSIONS 1 LRU", &["session.revoke a", "del a", "session.set b"]);
     l.hears(s, "SESSION.ADJUST b PXAT 1", &["session.del b", "del b"]);
     l.hears(s, "SESSION.SET none PXAT 1", &[]);
     l.hears(s, "SESSION.SET c USER alice", &["session.set c"]);
@@ -402,7 +402,7 @@ fn every_write_publishes_its_event() {
     l.hears(s, "SESSION.ROTATE d c PGRACE 60000", &["session.rotate c", "session.rotate d"]);
     l.hears(s, "SESSION.ROTATE c d", &[]);
     l.hears(s, "SESSION.DEL d", &["session.del d", "del d"]);
-    l.hears(s, "SESSION.REVOKE alice ONLY 2 none c", &["session.del c", "del c"]);
+    l.hears(s, "SESSION.REVOKE alice ONLY 2 none c", &["session.revoke c", "del c"]);
     l.hears(s, "SESSION.SET d", &["session.set d"]);
     l.hears(s, "SESSION.DEL d none", &["session.del d", "del d"]);
     let key = s.say("SESSION.NEW");
@@ -422,7 +422,7 @@ fn what_ended_is_told_before_what_was_written() {
         s.tick();
     }
     l.heard(s);
-    let ended = ["session.del a", "del a", "session.del b", "del b"];
+    let ended = ["session.revoke a", "del a", "session.revoke b", "del b"];
     let and = |written: &[&'static str]| [&ended[..], written].concat();
     l.hears(s, "SESSION.SET d USER alice MAXSESSIONS 2 OLDEST", &and(&["session.set d"]));
     s.tick();
@@ -430,7 +430,7 @@ fn what_ended_is_told_before_what_was_written() {
     l.heard(s);
     s.says("SESSION.ROTATE e f USER alice MAXSESSIONS 1 LRU GRACE 60", "2");
     let heard = l.heard(s);
-    assert_eq!(heard[..4], ["session.del c", "del c", "session.del d", "del d"], "{heard:?}");
+    assert_eq!(heard[..4], ["session.revoke c", "del c", "session.revoke d", "del d"], "{heard:?}");
     let mut written = heard[4..].to_vec();
     written.sort();
     assert_eq!(written, ["session.rotate e", "session.rotate f"]);

@@ -173,7 +173,8 @@ const MEDDLING: [&str; 6] = [
     "call ! SESSION.SET KEY USER USER FIELDS 1 by meddler",
 ];
 
-const EVENTS: [&str; 6] = ["session.set", "session.touch", "session.adjust", "session.rotate", "session.del", "del"];
+const EVENTS: [&str; 7] =
+    ["session.set", "session.touch", "session.adjust", "session.rotate", "session.del", "session.revoke", "del"];
 
 /// Runs a command on sessions `v`, `o` and `p` of a user while another module meddles with each of these keys and that of
 /// a new session, `n`, in each event. The server must live, its index be exact, and what it holds be what its replica and

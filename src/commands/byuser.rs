@@ -23,7 +23,7 @@ impl Handler for ByUser {
             }
         }
         let list = reply.list();
-        call.list_sessions(user, page.unwrap_or_default(), &list, !read.is_empty(), |key, session| match session {
+        call.list_sessions(user, page.unwrap_or_default(), &list, read.shown(), |key, session| match session {
             Some(session) => read.reply_listed(reply, key, session),
             None => reply.bulk(key),
         })?;

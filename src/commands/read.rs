@@ -1,7 +1,7 @@
 //! What the reading commands reply: data, metadata, or both.
 
 use super::args::{Args, Token, Tokens};
-use crate::keyspace::{printable, Error, Reply, Result};
+use crate::keyspace::{printable, Error, Reply, Result, Shown};
 use crate::session::buffer::Buffer;
 use crate::session::selection::Selection;
 use crate::session::{json, End, Field, Millis, Session};
@@ -62,9 +62,13 @@ impl<'c> Read<'c> {
         }
     }
 
-    /// Whether nothing is asked for.
-    pub fn is_empty(&self) -> bool {
-        self.meta.is_none() && self.json.is_none() && self.fields.is_none()
+    /// What of each session of a list is asked for.
+    pub fn shown(&self) -> Shown {
+        match (&self.meta, self.json.is_some() || self.fields.is_some()) {
+            (_, true) => Shown::Data,
+            (Some(_), false) => Shown::Meta,
+            (None, false) => Shown::Key,
+        }
     }
 
     /// Replies a session as `GET` does. On an error, which comes where JSON has no text for a field, nothing has been said.
@@ -94,7 +98,7 @@ impl<'c> Read<'c> {
 
     /// Replies a session of a list, under this key, as a map.
     pub fn reply_listed(&self, reply: &Reply, key: &[u8], session: &Session<'_>) {
-        let data = self.json.is_some() || self.fields.is_some();
+        let data = self.shown() == Shown::Data;
         let meta = self.meta.as_deref().unwrap_or_default();
         reply.map(meta.len().saturating_add(1).saturating_add(usize::from(data)));
         reply.bulk(b"key");

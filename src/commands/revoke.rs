@@ -50,7 +50,7 @@ fn revoke<'c>(call: &mut Call<'c>, user: &[u8], names: Vec<Name<'c>>, except: &H
             info::count(Counter::Revoked);
             ended = i64::saturating_add(ended, 1);
         }
-        key.end(Ending::Command);
+        key.end(Ending::Revocation);
     }
     Ok(ended)
 }

@@ -28,7 +28,7 @@ pub fn make_room(call: &mut Call<'_>, room: &Room<'_>, written: &[Name<'_>]) -> 
         // Found live: what the index tells is no more than a reason to look.
         if key.session().is_some_and(|s| s.live(now) && s.user == Some(room.user)) {
             info::count(Counter::LimitEnded);
-            key.end(Ending::Command);
+            key.end(Ending::Revocation);
         }
     }
     Ok(())

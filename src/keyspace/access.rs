@@ -90,6 +90,33 @@ impl Caller<'_> {
         }
     }
 
+    /// Whether the caller may read the data in this key: by `SESSION.GET`, the command for that.
+    pub fn may_get(&self, key: Name<'_>) -> bool {
+        match self {
+            Caller::Unrestricted => true,
+            Caller::Gone => false,
+            Caller::User(user) => {
+                let get = OwnedName::new(b"session.get");
+                allows(user.raw, &mut [get.name().raw(), key.raw()], user.db)
+            }
+        }
+    }
+
+    /// Whether the caller may run `SESSION.GET`, on whatever keys.
+    pub fn may_get_some(&self) -> bool {
+        match self {
+            Caller::Unrestricted => true,
+            Caller::Gone => false,
+            Caller::User(user) => {
+                let words = [b"session.get", &b"key"[..]].map(OwnedName::new);
+                let mut argv = words.each_ref().map(|word| word.name().raw());
+                let (scratch, rules) = (Scratch::take(), user.rules());
+                let sets = rules.as_ref().map(|rules| RuleSet::all(rules.name().bytes())).unwrap_or_default();
+                sets.iter().any(|set| scratch.allows(set, &mut argv, user.db))
+            }
+        }
+    }
+
     /// Whether this command is the caller's for all keys.
     pub fn may_all(&self) -> bool {
         match self {
@@ -119,6 +146,18 @@ fn may_use(user: *mut RedisModuleUser, permission: Permission, key: Name<'_>) ->
     unsafe { api!(RedisModule_ACLCheckKeyPermissions(user, key.raw(), permission.flags())) == OK }
 }
 
+/// Whether a user may run a command with these arguments in this database.
+fn allows(user: *mut RedisModuleUser, command: &mut [*mut RedisModuleString], db: usize) -> bool {
+    let (argv, argc) = (command.as_mut_ptr(), c_int::try_from(command.len()).unwrap_or(0));
+    // SAFETY: the user and the strings live for the call.
+    unsafe {
+        match server::check_permissions() {
+            Some(check) => check(user, argv, argc, c_int::try_from(db).unwrap_or(-1), ptr::null_mut()) == OK,
+            None => api!(RedisModule_ACLCheckCommandPermissions(user, argv, argc)) == OK,
+        }
+    }
+}
+
 impl User<'_> {
     /// Whether the user may run a command; nothing where the server has none of that name.
     fn may_run(&self, command: &[&str]) -> Option<bool> {
@@ -138,14 +177,7 @@ impl User<'_> {
     /// keys; and its question about a key alone is content with any set that has the key, for whatever commands and in
     /// whatever database.
     fn scope(&self) -> Scope {
-        // SAFETY: the user lives for the call; the string becomes ours.
-        let rules = unsafe {
-            let rules = api!(RedisModule_GetModuleUserACLString(self.raw));
-            if rules.is_null() {
-                return Scope::Own;
-            }
-            OwnedName::adopt(rules)
-        };
+        let Some(rules) = self.rules() else { return Scope::Own };
         let rules = rules.name().bytes();
         match Shape::of(rules) {
             Shape::AllKeys => Scope::All,
@@ -154,14 +186,23 @@ impl User<'_> {
         }
     }
 
+    /// The user's rules, as `ACL LIST` has them.
+    fn rules(&self) -> Option<OwnedName> {
+        // SAFETY: the user lives for the call; the string becomes ours.
+        unsafe {
+            let rules = api!(RedisModule_GetModuleUserACLString(self.raw));
+            (!rules.is_null()).then(|| OwnedName::adopt(rules))
+        }
+    }
+
     /// The keys of those sets that allow the running command.
     fn scope_of(&self, sets: &[RuleSet<'_>]) -> Scope {
-        let (all, db) = (self.command, c_int::try_from(self.db).unwrap_or(-1));
+        let all = self.command;
         let mut argv: Vec<_> = (0..all.len()).filter_map(|i| all.get(i)).map(Name::raw).collect();
         let scratch = Scratch::take();
         let mut keys: Vec<&[u8]> = Vec::new();
         for set in sets {
-            if !scratch.allows(set, &mut argv, db) {
+            if !scratch.allows(set, &mut argv, self.db) {
                 continue;
             }
             if set.has_all_keys() {
@@ -191,16 +232,9 @@ impl Scratch {
     }
 
     /// Whether a set of rules allows a command in a database, whatever its keys.
-    fn allows(&self, set: &RuleSet<'_>, command: &mut [*mut RedisModuleString], db: c_int) -> bool {
+    fn allows(&self, set: &RuleSet<'_>, command: &mut [*mut RedisModuleString], db: usize) -> bool {
         self.become_one_of([&b"~*"[..], b"&*"].into_iter().chain(set.databases()).chain(set.commands()));
-        let argc = c_int::try_from(command.len()).unwrap_or(0);
-        // SAFETY: the user and the strings live for the call.
-        unsafe {
-            match server::check_permissions() {
-                Some(check) => check(self.0, command.as_mut_ptr(), argc, db, ptr::null_mut()) == OK,
-                None => api!(RedisModule_ACLCheckCommandPermissions(self.0, command.as_mut_ptr(), argc)) == OK,
-            }
-        }
+        allows(self.0, command, db)
     }
 
     /// Gives it these rules and no others.

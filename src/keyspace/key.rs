@@ -354,7 +354,7 @@ impl<'k, 'c> WriteKey<'k, 'c> {
 
     /// Ends the session in here, on behalf of a command that ends it or takes it elsewhere.
     pub fn end(&mut self, ending: Ending) {
-        if ending == Ending::Command {
+        if ending.is_final() {
             info::count(Counter::Ended);
         }
         // SAFETY: the handle is open for writing; the context is that of the running command; "s" takes a string.

@@ -38,4 +38,4 @@ pub use publish::{Ending, Event};
 pub use register::{Arg, ArgKind, KeyRange, KeyUse, Spec};
 pub use reply::Reply;
 pub use topology::Wanted;
-pub use users::Page;
+pub use users::{Page, Shown};

@@ -37,12 +37,21 @@ impl Event {
 /// What a session's end is published as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// A command ended it: `session.del` and `del`.
+    /// A command that names it ended it: `session.del` and `del`.
     Command,
+    /// It was signed out from elsewhere, or made room for another session of its user: `session.revoke` and `del`.
+    Revocation,
     /// A rotation took it elsewhere: `session.rotate` and `del`.
     Rotation,
     /// It was past its deadline while its key was still there: `del` alone.
     Deadline,
+}
+
+impl Ending {
+    /// Whether a command ended it for good.
+    pub fn is_final(self) -> bool {
+        matches!(self, Ending::Command | Ending::Revocation)
+    }
 }
 
 /// What is to be published, in the order in which it happened: first of the sessions that ended, then of those that were
@@ -87,7 +96,7 @@ impl<'c> Pending<'c> {
         let (known, versions) = &mut *looked_up;
         let versions = versions.get_or_insert_default();
         let new = self.ended.get(*known..).unwrap_or_default().iter();
-        versions.extend(new.filter(|e| e.ending == Ending::Command).map(|e| (e.name.bytes(), e.version)));
+        versions.extend(new.filter(|e| e.ending.is_final()).map(|e| (e.name.bytes(), e.version)));
         *known = self.ended.len();
         versions.get(key).copied()
     }
@@ -97,6 +106,7 @@ impl<'c> Pending<'c> {
         for Ended { name, ending, .. } in self.ended {
             match ending {
                 Ending::Command => notify(ctx, MODULE, c"session.del", name),
+                Ending::Revocation => notify(ctx, MODULE, c"session.revoke", name),
                 Ending::Rotation => notify(ctx, MODULE, c"session.rotate", name),
                 Ending::Deadline => {}
             }

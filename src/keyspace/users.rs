@@ -5,7 +5,7 @@
 
 use super::access::{Caller, Permission};
 use super::call::Call;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::index;
 use super::key::{Look, ReadKey, WriteKey};
 use super::name::{Name, OwnedName};
@@ -45,6 +45,17 @@ impl Page {
         all.drain(..self.offset.min(all.len()));
         all
     }
+}
+
+/// What is shown of each session of a list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Its key.
+    Key,
+    /// Metadata, too.
+    Meta,
+    /// Data, too: for callers who may run `SESSION.GET` on its key.
+    Data,
 }
 
 /// A live session of a user that was found.
@@ -118,33 +129,52 @@ impl<'c> Call<'c> {
     }
 
     /// Shows a page of the live sessions of a user that the caller may read, the latest access first, ties by key; in a
-    /// cluster, of those that this node answers for.
+    /// cluster, of those that this node answers for. Nothing is shown to who asks for data that are not theirs to read.
     pub fn list_sessions(
         &self,
         user: &[u8],
         page: Page,
         list: &List<'_>,
-        with_sessions: bool,
+        shown: Shown,
         mut show: impl FnMut(&[u8], Option<&Session<'_>>),
     ) -> Result<()> {
         self.check_node(Wanted::Read)?;
-        let keep = if with_sessions { Keep::Session } else { Keep::Times };
+        let keep = if shown == Shown::Key { Keep::Times } else { Keep::Session };
         if !self.is_crowd(user) {
             let names = self.candidates(user);
             let found = page.of(self.open_live(user, &names, keep)?, |a, b| {
                 latest_first((a.times.accessed, a.name), (b.times.accessed, b.name))
             });
+            self.check_shown(shown, found.iter().map(|found| found.name))?;
             list.announce(found.len());
             found.iter().for_each(|found| show(found.name(), found.session().as_ref()));
             return Ok(());
         }
-        for name in self.crowd_page(user, page)? {
+        let names = self.crowd_page(user, page)?;
+        self.check_shown(shown, names.iter().map(OwnedName::name))?;
+        for name in names {
             if let Some(found) = self.live_session_of(user, name.name(), keep) {
                 list.count_one();
                 show(found.name(), found.session().as_ref());
             }
         }
         Ok(())
+    }
+
+    fn check_shown<'n>(&self, shown: Shown, mut names: impl Iterator<Item = Name<'n>>) -> Result<()> {
+        if shown != Shown::Data {
+            return Ok(());
+        }
+        let caller = self.caller();
+        // Who may read no data is told so of a user without sessions, too.
+        let may = match names.next() {
+            None => caller.may_get_some(),
+            Some(first) => caller.may_get(first) && names.all(|name| caller.may_get(name)),
+        };
+        if may {
+            return Ok(());
+        }
+        Err(Error::text("NOPERM data of sessions are for users who may run 'session.get' on their keys"))
     }
 
     /// How many live sessions a user has of those that [`Call::list_sessions`] shows.
