@@ -1,0 +1,126 @@
+// Where the sites have their sessions, and what happens there while they are used.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { commandOn, startCluster, startSentinel, startServer, until } from '../../clients/node/test/server.ts'
+import { startWatermark } from './watermark.js'
+
+/** One server. Nothing happens. */
+async function single() {
+  const server = await startServer()
+  return {
+    kind: 'single',
+    says: 'one server',
+    servers: [server],
+    django: { url: `${server.url}/0` },
+    express: { kind: 'single', port: server.port },
+    primaries: async () => [server],
+    close: () => server.close(),
+  }
+}
+
+/** A primary and its replica behind Sentinel. The primary is killed, and comes back as a replica of the other. */
+async function pair() {
+  const { name, sentinel, primary, replica, close } = await startSentinel()
+  const tell = (...words) => commandOn(sentinel.port, 'SENTINEL', ...words)
+  // Of a busy machine it would believe that the clock has jumped, and do nothing for half a minute.
+  await tell('DEBUG', 'tilt-trigger', '20000', 'tilt-period', '1000', 'info-period', '500')
+  // It waits for other replicas otherwise, before it sends the first one all that it has.
+  await replica.command('CONFIG', 'SET', 'repl-diskless-sync-delay', '0')
+  const watermark = startWatermark(primary.port)
+  let current = primary
+  let former
+  return {
+    kind: 'pair',
+    says: 'a primary and a replica behind Sentinel',
+    servers: [primary, replica],
+    django: {
+      sentinel: { sentinels: [`127.0.0.1:${sentinel.port}`], service_name: name, socket_timeout: 2 },
+    },
+    express: { kind: 'pair', name, sentinel },
+    primaries: async () => [current],
+    replicas: async () => (former ? [former] : []),
+    async disturb(crowd) {
+      const from = await watermark.stop()
+      await primary.stop()
+      const killed = Date.now()
+      await crowd.ask('killed', { from, killed })
+      const role = async () => String(await replica.command('INFO', 'replication'))
+      await until(async () => (await role()).includes('role:master'), 'the replica is the primary')
+      current = replica
+      const promoted = Date.now()
+      const address = async () => String((await tell('GET-MASTER-ADDR-BY-NAME', name))[1])
+      await until(async () => (await address()) === String(replica.port), 'Sentinel names the new primary')
+      // As a replica from the start: as a primary it would be empty, and clients that come too early would believe it.
+      const args = ['--replicaof', '127.0.0.1', String(replica.port)]
+      former = await startServer({ port: primary.port, args })
+      const link = async () => String(await former.command('INFO', 'replication'))
+      await until(async () => (await link()).includes('master_link_status:up'), 'the former primary follows')
+      return { killed, text: `the primary was killed; the replica was the primary ${promoted - killed} ms later` }
+    },
+    close: async () => {
+      watermark.close()
+      await former?.close()
+      await close()
+    },
+  }
+}
+
+const SLOTS_A_SECOND = 20
+
+/** Three primaries. Slots are moved from one to another, key by key. */
+async function cluster() {
+  const { nodes, ports, close } = await startCluster()
+  return {
+    kind: 'cluster',
+    says: 'a cluster of three primaries',
+    servers: nodes,
+    django: { cluster: { nodes: ports.map((port) => `127.0.0.1:${port}`), socket_timeout: 2 } },
+    express: { kind: 'cluster', ports },
+    primaries: async () => nodes,
+    async disturb(crowd, seconds) {
+      await crowd.ask('moving', { isMoving: true })
+      const began = Date.now()
+      const slots = Math.round(Math.min(2000, SLOTS_A_SECOND * seconds))
+      await reshard(nodes[0], nodes[1], slots)
+      await until(() => agree(nodes), 'the nodes agree on the slots')
+      const took = Date.now() - began
+      await crowd.ask('moving', { isMoving: false })
+      return {
+        text: `${slots} slots were moved from one primary to another, key by key, in ${(took / 1000).toFixed(1)} s`,
+      }
+    },
+    close,
+  }
+}
+
+async function reshard(from, to, slots) {
+  const ids = await Promise.all([from, to].map((node) => node.command('CLUSTER', 'MYID')))
+  const [source, target] = ids.map(String)
+  const words = ['--cluster-from', source, '--cluster-to', target, '--cluster-slots', String(slots), '--cluster-yes']
+  const cli = process.env.SESSION_CLI ?? 'redis-cli'
+  const child = spawn(cli, ['--cluster', 'reshard', `127.0.0.1:${from.port}`, ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (text) => {
+      said += text
+    })
+  }
+  const [code] = await once(child, 'exit')
+  if (code !== 0) throw new Error(`${cli} --cluster reshard ended with ${code}:\n${said.slice(-2000)}`)
+}
+
+async function agree(nodes) {
+  const said = await Promise.all(nodes.map((node) => node.command('CLUSTER', 'SLOTS')))
+  const maps = said.map((slots) => JSON.stringify(slots.map(([first, last, [, port]]) => [first, last, port]).sort()))
+  return maps.every((map) => map === maps[0])
+}
+
+export const places = { single, pair, cluster }
+
+/** What a server says of its memory, in bytes. */
+export async function memoryOf(server) {
+  const said = String(await server.command('INFO', 'memory'))
+  return Number(said.match(/^used_memory:(\d+)/m)[1])
+}
