@@ -1,6 +1,7 @@
 /** The session store for Express, and for whatever else takes a store of express-session. */
 import { Adapter } from './adapter.js'
 import { answer, type Callback } from './callback.js'
+import { checkOptions } from './check-options.js'
 import type { Serializer } from './codec.js'
 import type { Data, Device, Sessions } from './core.js'
 import Store from './express-store.cjs'
@@ -38,6 +39,7 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   /** @throws TypeError for options that make no sense. */
   constructor(options: RedisSessionStoreOptions<S>) {
     super()
+    checkOptions(options)
     this.#adapter = new Adapter(options, (...gone) => process.nextTick(() => this.emit('gone', ...gone)))
     this.core = this.#adapter.core
     this.client = options.client

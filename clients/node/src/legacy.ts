@@ -2,6 +2,7 @@
 
 import { type Connection, connection } from './clients.js'
 import type { Serializer } from './codec.js'
+import { SessionError } from './errors.js'
 import { sendOnce, sendTo } from './send.js'
 
 export interface LegacyOptions {
@@ -31,7 +32,7 @@ export class Legacy {
 
   // biome-ignore lint/suspicious/noExplicitAny: what a session holds is the application's affair
   async read(id: string): Promise<any> {
-    const text = await sendTo(this.#connection, ['GET', this.#prefix + id])
+    const text = await sendTo(this.#connection, ['GET', this.#prefix + id]).catch(nullIfNoString)
     return typeof text === 'string' ? await this.#serializer.parse(text) : null
   }
 
@@ -40,4 +41,10 @@ export class Legacy {
     const words = ['DEL', this.#prefix + id]
     return Number(await (once ? sendOnce : sendTo)(this.#connection, words)) === 1
   }
+}
+
+/** What is no string is no session of the old store: the new one, for example, was tried under the old prefix before. */
+function nullIfNoString(error: unknown): null {
+  if (error instanceof SessionError && error.code === 'SESSIONTYPE') return null
+  throw error
 }

@@ -520,6 +520,37 @@ test('options that make no sense are told at once', () => {
   }
 })
 
+test('options that are misspelt or of the wrong kind are told at once, with what would do', () => {
+  const { client } = makeStore()
+  for (const [option, message] of [
+    [{ maxsessions: 3 }, 'The store has no option maxsessions, but maxSessions'],
+    [{ idle: 60 }, 'The store has no option idle'],
+    [{ toString: 1 }, 'The store has no option toString'],
+    [{ user: 'userId' }, 'user must be a function, such as (session) => session.user'],
+    [{ device: {} }, "device must be a function, such as (req) => req.get('user-agent')"],
+    [{ save: 'all' }, 'save must be "merge" or "replace"'],
+    [{ onGone: 'throw' }, 'onGone must be "ignore" or "error"'],
+    [{ legacy: 'sess:' }, "legacy must be true, or an object such as { prefix: 'sess:' }"],
+    [{ prefix: null }, 'prefix must be a string'],
+    [{ maxSessions: null }, 'maxSessions must be a number or { count, policy }'],
+    [{ hashKeys: 'false' }, 'hashKeys must be true or false'],
+    [{ scanCount: 0 }, 'scanCount must be an integer above 0'],
+    [{ serializer: { parse() {} } }, 'serializer must be an object with the functions parse and stringify'],
+  ] as [object, string][]) {
+    const options = { client, ...option } as RedisSessionStoreOptions
+    assert.throws(() => new RedisSessionStore(options), { name: 'TypeError', message })
+  }
+  assert.throws(() => new RedisSessionStore(undefined as unknown as RedisSessionStoreOptions), /needs options/)
+  assert.ok(
+    new RedisSessionStore({
+      client,
+      user: undefined,
+      legacy: false,
+      serializer: JSON,
+    } as object as RedisSessionStoreOptions),
+  )
+})
+
 test('a cookie that has expired ends the session', async () => {
   const { store, browser } = await site()
   const alice = browser()

@@ -107,6 +107,16 @@ test('a cookie that has expired, nonsense, and another server', async () => {
   await other.close()
 })
 
+test('a key of the old prefix that is no string is none of its sessions', async () => {
+  const { old, store, prefix } = both()
+  // Whoever has tried the new store under the old prefix first leaves sessions there.
+  await new RedisSessionStore({ client: opened.client, prefix }).set('sid', session({ n: 1 }))
+  await server.command('HSET', `${prefix}hash`, 'n', '1')
+  for (const id of ['sid', 'hash']) assert.equal(await store.get(id), null)
+  await old.set('text', session({ n: 2 }))
+  assert.equal((await store.get('text')).n, 2)
+})
+
 test('who has more old sessions than he may is signed out with those that come last, and not locked out', async () => {
   const { old, store } = both({ maxSessions: { count: 1, policy: 'reject' } })
   for (const id of ['first', 'second']) await old.set(id, session({ user: 'carol' }))
