@@ -232,14 +232,25 @@ class Cluster:
         others, self.nodes = self.nodes, [*self.nodes, new]
         wait_for(lambda: all(str(new.port) in str(node.command("CLUSTER", "NODES")) for node in others), 30, "the node")
         wait_for(lambda: "cluster_state:ok" in new.command("CLUSTER", "INFO"), 30, "the new node's view")
+        self.move(key, new)
+
+    def move(self, key: str, new: Server) -> None:
+        """Moves the slot of a key, and the key itself if it is there, to another primary."""
         slot = new.command("CLUSTER", "KEYSLOT", key)
-        old = self.nodes[0 if slot <= 5461 else 1 if slot <= 10922 else 2]
+        old = next(node for node in self.nodes if self._serves(node, slot))
         old_id, new_id = old.command("CLUSTER", "MYID"), new.command("CLUSTER", "MYID")
         new.command("CLUSTER", "SETSLOT", slot, "IMPORTING", old_id)
         old.command("CLUSTER", "SETSLOT", slot, "MIGRATING", new_id)
         old.command("MIGRATE", "127.0.0.1", new.port, key, 0, 5000)
-        for node in (new, old, *others):
+        for node in (new, old, *(node for node in self.nodes if node not in (new, old))):
             node.command("CLUSTER", "SETSLOT", slot, "NODE", new_id)
+
+    @staticmethod
+    def _serves(node: Server, slot: int) -> bool:
+        own = node.command("CLUSTER", "MYID")
+        return any(
+            first <= slot <= last and own in primary for first, last, primary, *_ in node.command("CLUSTER", "SLOTS")
+        )
 
     def settle(self) -> None:
         """Waits until all nodes run and know each other."""

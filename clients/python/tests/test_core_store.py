@@ -608,6 +608,56 @@ def test_a_primary_that_the_client_has_not_heard_of_is_asked(kind: str, call: st
         cluster.close()
 
 
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_session_whose_slot_has_moved_is_ended(kind: str) -> None:
+    cluster = Cluster()
+    try:
+        options = Options(max_sessions=2)
+        store: Any = Store(cluster.client(), options) if kind == "sync" else AsyncCluster(cluster, options)
+        for end in ("sign_out_device", "the cap"):
+            moved = begin(store, {}, user=end)
+            begin(store, {}, user=end)
+            # The client's map of the cluster says where it was.
+            key = store.key(moved.id)
+            cluster.move(key, next(node for node in cluster.nodes if node is not cluster.node_of(key)))
+            if end == "the cap":
+                begin(store, {}, user=end)
+            else:
+                assert store.sign_out_device(end, store.handle(moved.id))
+            assert not store.exists(moved.id)
+    finally:
+        cluster.close()
+
+
+def test_a_session_that_moves_while_the_primaries_are_asked_is_signed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster()
+    try:
+        client = cluster.client()
+        store = Store(client)
+        first, *others = client.get_primaries()
+        new, old = (next(node for node in cluster.nodes if node.port == port) for port in (first.port, others[0].port))
+        session = next(
+            session
+            for session in (begin(store, {}, user=f"user {n}") for n in range(100))
+            if cluster.node_of(store.key(session.id)) is old
+        )
+        execute = client.execute_command
+        moves = iter([lambda: cluster.move(store.key(session.id), new)])
+
+        def execute_and_move(*args: Any, **options: Any) -> Any:
+            reply = execute(*args, **options)
+            if args[0] == "SESSION.REVOKE":
+                next(moves, lambda: None)()
+            return reply
+
+        monkeypatch.setattr(client, "execute_command", execute_and_move)
+        assert session.user is not None
+        assert store.sign_out(session.user) == 1
+        assert not store.exists(session.id)
+    finally:
+        cluster.close()
+
+
 @pytest.mark.parametrize("on_limit", ["oldest", "lru", "reject"])
 def test_a_cap_in_a_cluster(cluster: Cluster, on_limit: Any) -> None:
     store: Any = Store(cluster.client(), Options(max_sessions=3, on_limit=on_limit))

@@ -173,11 +173,8 @@ class Operations:
 
     def devices(self, user: User, current: str | None) -> Steps[list[Device]]:
         meta = ("META", 4, "created", "accessed", "deadline", "version")
-        replies = yield Command(
-            ("SESSION.BYUSER", self._named(user), *meta, "JSON", "FIELDS", 1, DEVICE), everywhere=True
-        )
+        rows = yield from self._rows(user, *meta, "JSON", "FIELDS", 1, DEVICE)
         here = None if current is None else self.keys.key(current)
-        rows = [named(row) for reply in replies for row in reply]
         rows.sort(key=lambda row: (-row["accessed"], text(row["key"])))
         return [self._device(row, here) for row in rows]
 
@@ -188,19 +185,32 @@ class Operations:
     def sign_out(self, user: User, keep: str | None) -> Steps[int]:
         kept = () if keep is None else ("EXCEPT", 1, self.keys.key(keep))
         ended = 0
-        # In a cluster a session may be on its way from one primary to another while these are asked.
-        for _ in range(_ROUNDS if self.is_cluster else 1):
+        # In a cluster a session may be on its way from one primary to another while these are asked, and be overlooked
+        # by both: so all are asked twice, and again as long as there was one to end.
+        for turn in range(_ROUNDS if self.is_cluster else 1):
             round_ended = sum((yield Command(("SESSION.REVOKE", self._named(user), *kept), everywhere=True)))
             ended += round_ended
-            if not round_ended:
+            if turn > 0 and not round_ended:
                 break
         return ended
 
     def sign_out_device(self, user: User, wanted: str) -> Steps[bool]:
-        for key in (yield from self._keys_of(user)):
-            if handle(key) == wanted:
-                return bool((yield Command(("SESSION.REVOKE", self._named(user), "ONLY", 1, key), key=key)))
+        # What was on its way the first time has arrived the second time.
+        for _ in range(2 if self.is_cluster else 1):
+            for key in (yield from self._keys_of(user)):
+                if handle(key) == wanted and (yield from self._end(user, [key])):
+                    return True
         return False
+
+    def _end(self, user: User, keys: list[str]) -> Steps[int]:
+        """Ends these sessions of a user. All primaries are asked: the client's map may be old, and none corrects it."""
+        return sum((yield Command(("SESSION.REVOKE", self._named(user), "ONLY", len(keys), *keys), everywhere=True)))
+
+    def _rows(self, user: User, *wanted: Argument) -> Steps[list[dict[str, Any]]]:
+        """A user's sessions, with what is wanted of each. Two primaries may name one that is on its way."""
+        replies = yield Command(("SESSION.BYUSER", self._named(user), *wanted), everywhere=True)
+        rows = [named(row) for reply in replies for row in reply]
+        return list({text(row["key"]): row for row in rows}.values())
 
     def _keys_of(self, user: User) -> Steps[list[str]]:
         replies = yield Command(("SESSION.BYUSER", self._named(user)), everywhere=True)
@@ -305,15 +315,14 @@ class Operations:
         most = self.options.max_sessions
         if user is None or most is None or not self.is_cluster or self.options.on_limit == "reject":
             return
-        meta = ("META", 3, "created", "accessed", "version")
-        replies = yield Command(("SESSION.BYUSER", self._named(user), *meta), everywhere=True)
+        rows = yield from self._rows(user, "META", 3, "created", "accessed", "version")
         own = self.keys.key(session_id)
-        others = [row for reply in replies for row in map(named, reply) if text(row["key"]) != own]
+        others = [row for row in rows if text(row["key"]) != own]
         by = ("accessed", "created") if self.options.on_limit == "lru" else ("created", "accessed")
         others.sort(key=lambda row: tuple(row[name] for name in by))
-        for row in others[: max(0, len(others) + 1 - most)]:
-            key = text(row["key"])
-            yield Command(("SESSION.REVOKE", self._named(user), "ONLY", 1, key), key=key)
+        excess = [text(row["key"]) for row in others[: max(0, len(others) + 1 - most)]]
+        if excess:
+            yield from self._end(user, excess)
 
     # --- names ---
 
