@@ -57,6 +57,12 @@ export class Adapter<S extends object = Data> {
     this.#legacy = options.legacy ? new Legacy(options.legacy, this.core) : undefined
   }
 
+  /** @throws SessionError SESSIONSERVER where the server lacks what is needed. */
+  async ready(): Promise<void> {
+    await this.core.ready()
+    await this.#legacy?.ready()
+  }
+
   /** @param carry Whether what is read has to survive that a framework copies it by its enumerable members. */
   async get(sid: string, carry = true): Promise<S | null> {
     const { disableTouch, touchOnGet = !disableTouch } = this.#options
@@ -73,14 +79,11 @@ export class Adapter<S extends object = Data> {
     if (write.isPast) return this.destroy(sid)
     if (entry === undefined) return this.#create(sid, data, write)
     const { session } = entry
-    session.data = data
-    const replace = this.#options.save === 'replace'
-    const content =
-      this.serializer === JSON
-        ? { other: cookieOf(write.cookie, write.cookie === entry.cookie) }
-        : { members: encode(data, write.cookie, this.serializer) }
-    const saved = await this.core.save(session, { ...write, ...content, replace })
-    if (!saved) return this.#gone(sid, data)
+    write.data = data
+    if (this.serializer === JSON) write.other = cookieOf(write.cookie, write.cookie === entry.cookie)
+    else write.members = encode(data, write.cookie, this.serializer)
+    write.replace = this.#options.save === 'replace'
+    if (!(await this.core.save(session, write))) return this.#gone(sid, data)
     this.#remember(data, session, write)
   }
 
@@ -152,9 +155,8 @@ export class Adapter<S extends object = Data> {
   async rotate(sid: string, data: S, id: string, grace: number): Promise<string | null> {
     const entry = this.#entryOf(sid, data)!
     const write = this.#write(data, entry)
-    entry.session.data = data
     const members = encode(data, write.cookie, this.serializer)
-    const session = await this.core.rotate(entry.session, { ...write, members, id, grace })
+    const session = await this.core.rotate(entry.session, { ...write, data, members, id, grace })
     if (session === null) return null
     this.#remember(data, session, write)
     return session.id
@@ -174,10 +176,15 @@ export class Adapter<S extends object = Data> {
     if (entry !== undefined) note(to, entry)
   }
 
-  async #read(session: Session, carry = false): Promise<S> {
+  #read(session: Session, carry = false): S | Promise<S> {
     const decoded = decode(session.data, this.serializer)
-    const data = decoded instanceof Promise ? await decoded : decoded
-    const entry = { core: this.core, session, cookie: data.cookie }
+    return decoded instanceof Promise
+      ? decoded.then((data) => this.#own(data, session, carry))
+      : this.#own(decoded, session, carry)
+  }
+
+  #own(data: Data, session: Session, carry: boolean): S {
+    const entry = this.#entry(session, data.cookie)
     note(data, entry)
     withCookie(data, session.accessed)
     // A framework that copies what it is given, and the cookie by its toJSON, takes the entry along with the cookie.
@@ -193,7 +200,13 @@ export class Adapter<S extends object = Data> {
 
   #remember(data: S, session: Session, { cookie }: Write): void {
     const entry = noted(data)
-    if (entry?.session !== session || entry.cookie !== cookie) note(data, { core: this.core, session, cookie })
+    if (entry?.session !== session || entry.cookie !== cookie) note(data, this.#entry(session, cookie))
+  }
+
+  #entry(session: Session, cookie: CookieData | undefined): Entry {
+    // The framework has them. Its session leads to the whole request, which would be a burden to the garbage collector.
+    session.data = undefined
+    return { core: this.core, session, cookie }
   }
 
   async #create(sid: string, data: S, write: Write): Promise<void> {

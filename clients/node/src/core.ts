@@ -15,7 +15,7 @@ import { count, type Device, type Limit, type LimitPolicy, list, makeRoom, signO
 import { SessionError } from './errors.js'
 import { type Change, everything, join, membersOf, parse } from './fields.js'
 import { handleOf, Keys, newId } from './keys.js'
-import { checkServer } from './ready.js'
+import { checkServer, checkUser } from './ready.js'
 import { scan } from './scan.js'
 import { sendOnce, sendTo, unlessGone } from './send.js'
 import { type Data, type Difference, difference, Session, type WriteOptions, written } from './session.js'
@@ -169,8 +169,9 @@ export class Sessions<D extends object = Data> {
     const change = difference(session, options)
     if (change.isEmpty) return this.#stillUsed(session)
     const key = this.#keys.of(session.id)
-    const words = ['SESSION.SET', key, 'XX', ...(options.replace ? ['REPLACE'] : []), ...this.#words(change)]
-    const write = () => this.connection.send([...words, ...fieldWords(change)])
+    const words = ['SESSION.SET', key, 'XX', ...this.#words(change), ...fieldWords(change)]
+    if (options.replace) words.push('REPLACE')
+    const write = () => this.connection.send(words)
     if ((await unlessGone(this.#bind(change.user, key, write))) === null) return false
     written(session, change)
     return true
@@ -301,8 +302,9 @@ export class Sessions<D extends object = Data> {
    * @throws SessionError SESSIONSERVER, which says in one sentence what is missing; whatever keeps the server from
    *   answering.
    */
-  ready(): Promise<void> {
-    return checkServer(this.connection)
+  async ready(): Promise<void> {
+    await checkServer(this.connection)
+    await checkUser(this.connection, this.#keys.of('ready'), ['SESSION.GETEX'])
   }
 
   /** The key of a session on the server. */
@@ -346,7 +348,7 @@ export class Sessions<D extends object = Data> {
       throw new SessionError('SESSIONLIMIT', `the user has the maximum of ${limit.count} concurrent sessions`)
     }
     const reply = await write()
-    if (reply !== null && limit.policy !== 'reject') await makeRoom(this.connection, this.#keys, user, key, limit)
+    if (reply !== null && limit.policy !== 'reject') await makeRoom(this.connection, user, key, limit)
     return reply
   }
 

@@ -102,16 +102,17 @@ export function changedInPlace(text: string, object: object, other?: Other): Mem
   const source = object as Record<string, unknown>
   if (typeof source.toJSON === 'function') return undefined
   const members: Members = new Map()
+  const escapes = text.includes('\\')
   let at = 0
   for (const name of Object.keys(source)) {
     const value = source[name]
     if (value === undefined) continue
     if (text.startsWith(DEVICE_NAME, at + 1)) at = afterMember(text, at)
     const start = at + name.length + 4
-    if (!isName(text, name, at + 1, start - 1)) return undefined
+    if (text.charCodeAt(start - 1) !== COLON || !isString(text, at + 1, name, escapes)) return undefined
     if (name === other?.name && other.isSame) {
       at = afterValue(text, start)
-    } else if (isString(text, start, value)) {
+    } else if (typeof value === 'string' && isString(text, start, value, escapes)) {
       at = start + value.length + 2
     } else {
       const now = name === other?.name ? other.text() : JSON.stringify(value)
@@ -126,29 +127,21 @@ export function changedInPlace(text: string, object: object, other?: Other): Mem
   return at > 0 && at === text.length - 1 ? members : undefined
 }
 
-/** Whether a value is a string that stands in the text as it is. */
-function isString(text: string, start: number, value: unknown): value is string {
+/**
+ * Whether this string stands in the text between its quotes, as it is.
+ *
+ * @param escapes Whether there are backslashes in the text: what stands there may then mean another string.
+ */
+function isString(text: string, start: number, value: string, escapes: boolean): boolean {
   return (
-    typeof value === 'string' &&
     text.charCodeAt(start) === QUOTE &&
+    text.indexOf('"', start + 1) === start + 1 + value.length &&
     text.startsWith(value, start + 1) &&
-    text.charCodeAt(start + value.length + 1) === QUOTE &&
-    !/["\\]/.test(value)
+    !(escapes && value.includes('\\'))
   )
 }
 
 const isEnd = (char: number) => char === COMMA || char === CLOSE
-
-/** Whether a name stands in the text between its quotes, as it is. */
-function isName(text: string, name: string, start: number, colon: number): boolean {
-  return (
-    text.startsWith(name, start + 1) &&
-    text.charCodeAt(start) === QUOTE &&
-    text.charCodeAt(colon - 1) === QUOTE &&
-    text.charCodeAt(colon) === COLON &&
-    !/["\\]/.test(name)
-  )
-}
 
 /** The position after the member that follows the comma or brace at `at`. */
 const afterMember = (text: string, at: number) => afterValue(text, afterString(text, at + 1) + 1)

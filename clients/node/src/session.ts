@@ -25,9 +25,11 @@ export interface WriteOptions extends Times {
   device?: unknown
   /** Writes all data and removes every other field, also those that others wrote meanwhile. */
   replace?: boolean
-  /** The members to write as JSON texts, in place of those of `data`. */
+  /** @internal The data to write, in place of those that the session has. */
+  data?: Data
+  /** The members to write as JSON texts, in place of those of the data. */
   members?: Iterable<[string, string]>
-  /** @internal A member of `data` whose text is another than that of its value. */
+  /** @internal A member of the data whose text is another than that of its value. */
   other?: Other
   /** Whether `members` are not all: those that are not among them stay. */
   partial?: boolean
@@ -78,9 +80,9 @@ export class Session<D = Data> {
   }
 
   /** @internal What has changed, where that can be said without cutting what the server has; undefined where not. */
-  changedInPlace(other: Other | undefined): Members | undefined {
+  changedInPlace(data: object, other: Other | undefined): Members | undefined {
     if (this.#known !== undefined || this.#amended !== undefined) return undefined
-    return changedInPlace(this.#text, this.data as object, other)
+    return changedInPlace(this.#text, data, other)
   }
 
   /** @internal Notes that these members were written. */
@@ -91,11 +93,7 @@ export class Session<D = Data> {
   /** @internal One write after the other: what the next one has to tell depends on what came of the one before. */
   inTurn<T>(write: () => Promise<T>): Promise<T> {
     const turn = this.#writing === undefined ? write() : this.#writing.then(write, write)
-    const done = () => {
-      if (this.#writing === turn) this.#writing = undefined
-    }
     this.#writing = turn
-    turn.then(done, done)
     return turn
   }
 }
@@ -142,20 +140,24 @@ export function difference<D extends object>(session: Session<D>, options: Write
 const NOTHING: Change = { set: new Map(), unset: [], after: undefined }
 
 function fieldsOf<D extends object>(session: Session<D>, options: WriteOptions): Change {
-  const { members, other, partial = false, replace = false, device } = options
+  const { data = session.data, members, other, partial = false, replace = false, device } = options
   if (members === undefined && !replace && device === undefined) {
-    const set = session.changedInPlace(other)
-    if (set !== undefined && ![...set].some((member) => isBeyond(...member)))
-      return { set, unset: [], after: undefined }
+    const set = session.changedInPlace(data, other)
+    if (set !== undefined && !hasBeyond(set)) return { set, unset: [], after: undefined }
   }
-  const now: Members = members instanceof Map ? members : new Map(members ?? membersOf(session.data, other))
+  const now: Members = members instanceof Map ? members : new Map(members ?? membersOf(data, other))
   // What was read need not be looked at, and is not cut.
   if (partial && now.size === 0 && device === undefined) return NOTHING
   if (replace) return replaced(session, now, device)
-  return partial ? added(session, now, device) : altered(session, now, device)
+  return partial ? added(session, now, device) : altered(session, data, now, device)
 }
 
-function altered({ known, data }: Session<object>, now: Members, device: unknown): Change {
+function hasBeyond(members: Members): boolean {
+  for (const [name, text] of members) if (isBeyond(name, text)) return true
+  return false
+}
+
+function altered({ known }: Session<object>, data: object, now: Members, device: unknown): Change {
   const changes = changed(known.members, now)
   const gone: string[] = []
   for (const [name, text] of known.members) {
