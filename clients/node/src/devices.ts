@@ -37,13 +37,13 @@ export interface Limit {
 
 const sum = (replies: Reply[]) => replies.reduce<number>((total, reply) => total + Number(reply), 0)
 
-/** The entries of BYUSER of every primary, those of other prefixes left out. */
-async function entries(connection: Connection, keys: Keys, user: string, words: string[]) {
+/** The entries of BYUSER of every primary, under whatever prefix. */
+async function entries(connection: Connection, user: string, words: string[]) {
   const replies = await ask(connection, ['SESSION.BYUSER', user, ...words])
   const found = replies.flatMap((reply) => (reply as Reply[]).map(record))
   // While a slot moves, two nodes may name the same session.
   const byKey = new Map(found.map((entry) => [String(entry.key), entry]))
-  return [...byKey.values()].filter((entry) => String(entry.key).startsWith(keys.prefix))
+  return [...byKey.values()]
 }
 
 function device(entry: Record<string, Reply>, currentKey: string | undefined): Device {
@@ -61,8 +61,9 @@ function device(entry: Record<string, Reply>, currentKey: string | undefined): D
 export async function list(connection: Connection, keys: Keys, user: string, currentId?: string): Promise<Device[]> {
   const words = ['META', '3', 'created', 'accessed', 'deadline', 'JSON', 'FIELDS', '1', DEVICE]
   const current = currentId === undefined ? undefined : keys.of(currentId)
-  const found = await entries(connection, keys, user, words)
-  return found.map((entry) => device(entry, current)).sort((a, b) => Number(b.accessed) - Number(a.accessed))
+  const found = await entries(connection, user, words)
+  const ours = found.filter((entry) => String(entry.key).startsWith(keys.prefix))
+  return ours.map((entry) => device(entry, current)).sort((a, b) => Number(b.accessed) - Number(a.accessed))
 }
 
 export async function count(connection: Connection, user: string): Promise<number> {
@@ -70,9 +71,13 @@ export async function count(connection: Connection, user: string): Promise<numbe
 }
 
 export async function signOut(connection: Connection, user: string, handle: string): Promise<boolean> {
-  const keys = (await ask(connection, ['SESSION.BYUSER', user])).flat().map(String)
-  const key = keys.find((key) => handleOf(key) === handle)
-  return key !== undefined && (await end(connection, user, [key])) > 0
+  // In a cluster a session may be on its way from one primary to another. It has arrived the second time.
+  for (let left = connection.topology === 'cluster' ? 2 : 1; left > 0; left--) {
+    const keys = (await ask(connection, ['SESSION.BYUSER', user])).flat().map(String)
+    const key = keys.find((key) => handleOf(key) === handle)
+    if (key !== undefined && (await end(connection, user, [key])) > 0) return true
+  }
+  return false
 }
 
 /** Ends those of the sessions that are this user's. The node that has one ends it, the others know nothing of it. */
@@ -86,16 +91,17 @@ export async function signOutAll(connection: Connection, user: string, exceptKey
   for (let round = 0; round < 10; round++) {
     const ended = sum(await ask(connection, words))
     total += ended
-    // In a cluster a session may have moved from a node that was still to be asked to one that had answered.
-    if (ended === 0 || connection.topology !== 'cluster') break
+    // In a cluster a session may have moved from a node that was still to be asked to one that had answered: all are asked
+    // twice, and again as long as there was one to end.
+    if (connection.topology !== 'cluster' || (round > 0 && ended === 0)) break
   }
   return total
 }
 
 /** Ends what a user has beyond the limit in a cluster, where a node counts its own sessions only. */
-export async function makeRoom(connection: Connection, keys: Keys, user: string, key: string, limit: Limit) {
+export async function makeRoom(connection: Connection, user: string, key: string, limit: Limit) {
   const by = limit.policy === 'lru' ? 'accessed' : 'created'
-  const others = (await entries(connection, keys, user, ['META', '1', by]))
+  const others = (await entries(connection, user, ['META', '1', by]))
     .filter((entry) => entry.key !== key)
     .sort((a, b) => Number(b[by]) - Number(a[by]))
   const excess = others.slice(limit.count - 1).map((entry) => String(entry.key))

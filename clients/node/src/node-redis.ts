@@ -1,4 +1,5 @@
 /** The commands on a client of node-redis: createClient, createClientPool, createCluster, createSentinel. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Arg, Connection, Primary, Reply } from './clients.js'
 import { everyPrimary, sendToEach } from './primaries.js'
 
@@ -31,6 +32,9 @@ type Client = Single | Cluster | Sentinel
 
 /** Maps (the type `%` of RESP3) as flat arrays and strings as strings, whatever the client is set to for others. */
 const AS_IN_RESP2 = { typeMapping: { ['%'.charCodeAt(0)]: Array } }
+
+/** How often a command is sent that a moving slot refuses. */
+const TRIES = 16
 
 const isCluster = (client: Client): client is Cluster => 'masters' in client && 'nodeClient' in client
 const isSentinel = (client: Client): client is Sentinel => 'getMasterNode' in client
@@ -93,7 +97,7 @@ function once(args: Arg[]): (client: Sender) => Promise<Reply> {
 
 function cluster(client: Cluster): Connection {
   // Only a redirection makes the cluster client send a command again, and what was redirected was not carried out.
-  const send = (args: Arg[], key = args[1]) => client.sendCommand(key, false, args, AS_IN_RESP2)
+  const send = (args: Arg[], key = args[1]) => whileTryAgain(() => client.sendCommand(key, false, args, AS_IN_RESP2))
   const list = () => Promise.all(client.masters.map((node) => primary(client, node)))
   const primaries = () => everyPrimary(list, send)
   return {
@@ -104,6 +108,21 @@ function cluster(client: Cluster): Connection {
     sendOnce: send,
     primaries,
     sendToPrimaries: sendToEach(primaries),
+  }
+}
+
+/**
+ * While a slot is moved, a node that has one of a command's two keys and not the other refuses it with TRYAGAIN: a rotation
+ * has a new key that is nowhere yet. Nothing was carried out. (ioredis waits as long by itself.)
+ */
+async function whileTryAgain(send: () => Promise<Reply>): Promise<Reply> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await send()
+    } catch (error) {
+      if (tries === TRIES || !(error as Error).message.startsWith('TRYAGAIN')) throw error
+    }
+    await sleep(100)
   }
 }
 
