@@ -15,14 +15,15 @@ import { type Answer, WatchedSessions } from './events/watched.js'
 /**
  * Why a session ended, as far as the server tells.
  *
- * - `signed-out`: by SESSION.DEL or SESSION.REVOKE, from here or elsewhere, or to make room for a newer session of its user
+ * - `signed-out`: by SESSION.DEL, as a logout does
+ * - `revoked`: from elsewhere, by SESSION.REVOKE, or to make room for a newer session of its user
  * - `expired`: its time was over
  * - `evicted`: the server needed the memory
  * - `rotated`: it goes on under another key, after a login for example
  * - `deleted`: by another command than those of sessions, DEL for example
  * - `unknown`: it was found missing after a time in which no event could arrive
  */
-export type EndReason = 'signed-out' | 'expired' | 'evicted' | 'rotated' | 'deleted' | 'unknown'
+export type EndReason = 'signed-out' | 'revoked' | 'expired' | 'evicted' | 'rotated' | 'deleted' | 'unknown'
 
 export interface EndedSession {
   /** What `watch` was called with. */
@@ -67,7 +68,16 @@ export interface SessionEvents extends AsyncIterableIterator<EndedSession, undef
   return(): Promise<IteratorResult<EndedSession, undefined>>
 }
 
-const EVENTS = ['session.del', 'session.rotate', 'del', 'expired', 'evicted', 'rename_from', 'move_from']
+const EVENTS = [
+  'session.del',
+  'session.revoke',
+  'session.rotate',
+  'del',
+  'expired',
+  'evicted',
+  'rename_from',
+  'move_from',
+]
 const ROUNDS_WITH_EVENTS = 12
 
 /**

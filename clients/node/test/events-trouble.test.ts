@@ -83,7 +83,7 @@ for (const library of libraries) {
       assert.deepEqual([...reasons], [])
       proxy.mend()
       await until(() => reasons.has('a'), 'a is missed')
-      await until(async () => String(await server.command('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=7'))
+      await until(async () => String(await server.command('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=8'))
       const listener = async () => /id=\d+/.exec(String(await server.command('CLIENT', 'LIST', 'TYPE', 'pubsub')))?.[0]
       const before = await listener()
       proxy.swallow('subscribe')
@@ -119,7 +119,7 @@ for (const library of libraries) {
       await setup.failover()
       // The sentinel cuts the connections of a server whose role it changes.
       await until(() => setup.replica.command('SESSION.DEL', 'b').catch(() => false))
-      await until(async () => String(await setup.replica.command('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=7'))
+      await until(async () => String(await setup.replica.command('CLIENT', 'LIST', 'TYPE', 'pubsub')).includes('sub=8'))
       await setup.replica.command('SESSION.DEL', 'c')
       await until(() => reasons.get('c') === 'signed-out', 'c is told')
       // Until the old primary learns that it is none, or goes, the application's client may be asking that one.

@@ -50,7 +50,7 @@ for (const library of libraries) {
       await until(() => reasons.size === 7, 'seven ends')
       assert.deepEqual(Object.fromEntries(reasons), {
         out: 'signed-out',
-        revoked: 'signed-out',
+        revoked: 'revoked',
         short: 'expired',
         gone: 'deleted',
         moved: 'deleted',
@@ -192,7 +192,7 @@ for (const library of libraries) {
         await sleep(20)
         assert.equal(await sessions.signOutAll('alice'), 1)
         await until(() => reasons.has(id), `the session of store ${n}`)
-        assert.equal(reasons.get(id), 'signed-out')
+        assert.equal(reasons.get(id), 'revoked')
         await events.return()
       }
     })

@@ -97,7 +97,7 @@ describe('the programs of the pages', () => {
       assert.equal(String(text), 'you said hello')
       await server.command('SESSION.REVOKE', 'alice')
       const [code, reason] = await once(socket, 'close')
-      assert.deepEqual([code, String(reason)], [4401, 'signed-out'])
+      assert.deepEqual([code, String(reason)], [4401, 'revoked'])
       const stranger = new WebSocket(`ws://localhost:${port}/`, { headers: { cookie } })
       const [error] = await once(stranger, 'error')
       assert.match(String(error), /401/)

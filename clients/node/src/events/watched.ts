@@ -20,6 +20,9 @@ interface Watch {
 
 const pastDeadline = ({ deadline }: Watch) => deadline !== null && deadline <= Date.now()
 
+/** Events after which the session is gone for certain. */
+const CERTAIN: Record<string, EndReason | undefined> = { 'session.del': 'signed-out', 'session.revoke': 'revoked' }
+
 /** What an event says that has not been confirmed yet. */
 function suspicion(event: string, watch: Watch): EndReason {
   if (event === 'expired' || event === 'evicted') return event
@@ -98,8 +101,9 @@ export class WatchedSessions {
   event(name: string, key: string): void {
     const watch = this.#byKey.get(key)
     if (!watch) return
-    if (name === 'session.del') {
-      this.#end(watch, 'signed-out')
+    const reason = CERTAIN[name]
+    if (reason) {
+      this.#end(watch, reason)
       return
     }
     if (name === 'del' && watch.suspicion === 'rotated') {

@@ -106,7 +106,7 @@ def test_a_socket_is_closed_when_its_session_ends(page, server):
             assert browser.post("/sign-out-everywhere").json() == 1
             with pytest.raises(WebSocketDisconnect) as closed:
                 socket.receive_text()
-            assert (closed.value.code, closed.value.reason) == (4401, "signed-out")
+            assert (closed.value.code, closed.value.reason) == (4401, "revoked")
         with pytest.raises(WebSocketDisconnect), visit(page[1][5]).websocket_connect("/news") as socket:
             socket.receive_text()
 

@@ -49,7 +49,7 @@ async def test_a_socket_server(server: Server, blocks: list[str]) -> None:
     assert await asyncio.wait_for(stranger.read(), PATIENCE) == b""
     await store.sign_out("alice", keep="fedcba9876543210")
     for reader in (one, two):
-        assert await asyncio.wait_for(reader.read(), PATIENCE) == b"closed: signed-out\n"
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b"closed: revoked\n"
     assert list(names["sockets"]) == ["fedcba9876543210"]
     opened[2][1].close()
     await asyncio.to_thread(wait_for, lambda: not names["sockets"], PATIENCE, "the closed socket to be forgotten")

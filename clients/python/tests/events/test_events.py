@@ -74,7 +74,7 @@ async def test_each_reason(server: Server, client: redis.asyncio.Redis) -> None:
         server.command("RENAME", "named", "renamed")
         assert await told(events, 7) == {
             "out": "signed-out",
-            "revoked": "signed-out",
+            "revoked": "revoked",
             "deleted": "deleted",
             "moved": "rotated",
             "graceful": "rotated",
@@ -130,7 +130,7 @@ async def test_watched_by_the_ids_of_a_store(server: Server, plain_client: redis
         await events.ready()
         await store.sign_out("alice")
         ended = await asyncio.wait_for(events.__anext__(), PATIENCE)
-    assert (ended.id, ended.key, ended.reason) == ("0123456789abcdef", store.key("0123456789abcdef"), "signed-out")
+    assert (ended.id, ended.key, ended.reason) == ("0123456789abcdef", store.key("0123456789abcdef"), "revoked")
 
 
 async def test_unwatched(server: Server, plain_client: redis.asyncio.Redis) -> None:
@@ -262,7 +262,7 @@ async def test_every_primary_of_a_cluster(cluster: Cluster) -> None:
             events.watch(session_id)
         await events.ready()
         assert await store.sign_out("alice", keep=ids[0]) == 59
-        assert await told(events, 59) == dict.fromkeys(ids[1:], "signed-out")
+        assert await told(events, 59) == dict.fromkeys(ids[1:], "revoked")
         assert all(node.keys() == [] for node in cluster.nodes if node is not cluster.node_of(store.key(ids[0])))
     await client.aclose()
 

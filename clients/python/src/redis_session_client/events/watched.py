@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 #: Why a session ended, as far as the server tells:
-#: "signed-out": by SESSION.DEL or SESSION.REVOKE, from here or elsewhere, or to make room for a newer one of its user;
+#: "signed-out": by SESSION.DEL, as a logout does;
+#: "revoked": from elsewhere, by SESSION.REVOKE, or to make room for a newer one of its user;
 #: "expired": its time was over; "evicted": the server needed the memory;
 #: "rotated": it goes on under another key, after a login for example;
 #: "deleted": by another command than those of sessions, DEL for example;
 #: "unknown": it was found missing after a time in which no event could arrive.
-Reason = Literal["signed-out", "expired", "evicted", "rotated", "deleted", "unknown"]
+Reason = Literal["signed-out", "revoked", "expired", "evicted", "rotated", "deleted", "unknown"]
 
 #: The events by which a session can end. A rotated one is published as such, whether a snapshot stays or not.
-EVENTS = ("session.del", "session.rotate", "del", "expired", "evicted", "rename_from", "move_from")
+EVENTS = ("session.del", "session.revoke", "session.rotate", "del", "expired", "evicted", "rename_from", "move_from")
 
+# Events after which the session is gone for certain.
+_CERTAIN: dict[str, Reason] = {"session.del": "signed-out", "session.revoke": "revoked"}
 # A session is gone from its deadline on; some milliseconds later the server's answer says so.
 _AFTER_DEADLINE = 0.025
 _LATEST_AGAIN = 60.0
@@ -98,8 +101,9 @@ class WatchedSessions:
         watch = self._watches.get(key)
         if watch is None:
             return
-        if name == "session.del":
-            self._end(key, watch, "signed-out")
+        reason = _CERTAIN.get(name)
+        if reason is not None:
+            self._end(key, watch, reason)
         elif name == "del" and watch.suspicion == "rotated":
             self._end(key, watch, "rotated")
         else:
