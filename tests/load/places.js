@@ -1,8 +1,10 @@
 // Where the sites have their sessions, and what happens there while they are used.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { commandOn, startCluster, startSentinel, startServer, until } from '../../clients/node/test/server.ts'
+import { moveTogether, reshard, untilAgreed } from './move.js'
 import { startWatermark } from './watermark.js'
+
+/** Slots that are moved one by one, a second of the load. */
+const ONE_BY_ONE = 10
 
 /** One server. Nothing happens. */
 async function single() {
@@ -65,9 +67,7 @@ async function pair() {
   }
 }
 
-const SLOTS_A_SECOND = 20
-
-/** Three primaries. Slots are moved from one to another, key by key. */
+/** Three primaries. Slots are moved between them key by key, first many at a time, then one by one. */
 async function cluster() {
   const { nodes, ports, close } = await startCluster()
   return {
@@ -79,42 +79,16 @@ async function cluster() {
     primaries: async () => nodes,
     async disturb(crowd, seconds) {
       await crowd.ask('moving', { isMoving: true })
-      const began = Date.now()
-      const slots = Math.round(Math.min(2000, SLOTS_A_SECOND * seconds))
-      await reshard(nodes[0], nodes[1], slots)
-      await until(() => agree(nodes), 'the nodes agree on the slots')
-      const took = Date.now() - began
+      const moved = await moveTogether(nodes, seconds / 4)
+      const slots = Math.round(Math.min(1000, ONE_BY_ONE * seconds))
+      await reshard(nodes[1], nodes[2], slots)
+      await untilAgreed(nodes)
       await crowd.ask('moving', { isMoving: false })
-      return {
-        text: `${slots} slots were moved from one primary to another, key by key, in ${(took / 1000).toFixed(1)} s`,
-      }
+      const together = `${moved.slots} slots with ${moved.keys} sessions were moved to other primaries, 200 at a time`
+      return { text: `${together}, and then ${slots} one by one, by redis-cli --cluster reshard` }
     },
     close,
   }
-}
-
-async function reshard(from, to, slots) {
-  const ids = await Promise.all([from, to].map((node) => node.command('CLUSTER', 'MYID')))
-  const [source, target] = ids.map(String)
-  const words = ['--cluster-from', source, '--cluster-to', target, '--cluster-slots', String(slots), '--cluster-yes']
-  const cli = process.env.SESSION_CLI ?? 'redis-cli'
-  const child = spawn(cli, ['--cluster', 'reshard', `127.0.0.1:${from.port}`, ...words], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (text) => {
-      said += text
-    })
-  }
-  const [code] = await once(child, 'exit')
-  if (code !== 0) throw new Error(`${cli} --cluster reshard ended with ${code}:\n${said.slice(-2000)}`)
-}
-
-async function agree(nodes) {
-  const said = await Promise.all(nodes.map((node) => node.command('CLUSTER', 'SLOTS')))
-  const maps = said.map((slots) => JSON.stringify(slots.map(([first, last, [, port]]) => [first, last, port]).sort()))
-  return maps.every((map) => map === maps[0])
 }
 
 export const places = { single, pair, cluster }

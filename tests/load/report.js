@@ -3,51 +3,90 @@ import { percentiles } from './figures.js'
 
 const number = (value) => Math.round(value).toLocaleString('en')
 const time = (ms) => (ms < 10 ? ms.toFixed(1) : number(ms))
+const megabytes = (bytes) => `${(bytes / 1048576).toFixed(1)} MB`
+const HEAD = ['a second', 'p50 ms', 'p99 ms', 'p99.9 ms', 'max ms']
 
-export function table(rows) {
+function table(rows) {
   const [head, ...body] = rows
   return [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-export function latencies(times, seconds) {
-  const rows = Object.keys(times)
-    .sort()
-    .map((name) => [name, number(times[name].length / seconds), ...percentiles(times[name]).map(time)])
-  return table([['request', 'a second', 'p50 ms', 'p99 ms', 'p99.9 ms', 'max ms'], ...rows])
+const cells = (values, seconds) => [number(values.length / seconds), ...percentiles(values).map(time)]
+
+const listed = (differences) =>
+  differences.length === 0 ? ['Differences: none.'] : ['Differences:', ...differences.map((text) => `- ${text}`)]
+
+/** Requests a second of a kind of site. */
+function rate({ times }, seconds, kind) {
+  const of = Object.keys(times).filter((name) => name.startsWith(kind))
+  return `${number(of.reduce((sum, name) => sum + times[name].length, 0) / seconds)} at ${kind}`
 }
 
-const rate = (figures, seconds, kind) => {
-  const names = Object.keys(figures.times).filter((name) => name.startsWith(kind))
-  return number(names.reduce((sum, name) => sum + figures.times[name].length, 0) / seconds)
+function errorsOf({ errors }) {
+  const counted = Object.entries(errors).sort()
+  return counted.length === 0
+    ? ['Errors: none.']
+    : ['Errors:', ...counted.map(([what, count]) => `- ${count} × ${what}`)]
 }
 
-export const megabytes = (bytes) => `${(bytes / 1048576).toFixed(1)} MB`
+/** What was done to the servers, and how long the sites could not answer. */
+function disturbance({ disturbed, figures }) {
+  if (!disturbed) return []
+  const back = disturbed.killed ? Object.entries(figures.back) : []
+  return [
+    `In the middle ${disturbed.text}.`,
+    ...back.map(([site, at]) => `${site} answered well again ${number(at - disturbed.killed)} ms after the kill.`),
+  ]
+}
 
-export function report({ kind, says, seconds, disturbed, figures, memory, ...found }) {
-  const lines = [`## ${kind}: ${says}`, '', latencies(figures.times, seconds), '']
-  const rates = ['django', 'express'].map((site) => `${rate(figures, seconds, site)} at ${site}`)
-  lines.push(`Requests a second: ${rates.join(', ')}, for ${seconds.toFixed(1)} s.`)
-  if (disturbed) lines.push(`In the middle ${disturbed.text}.`)
-  for (const [site, back] of Object.entries(disturbed?.killed ? figures.back : {})) {
-    lines.push(`${site} answered well again ${number(back - disturbed.killed)} ms after the kill.`)
-  }
-  const errors = Object.entries(figures.errors).sort()
-  lines.push(
-    errors.length === 0 ? 'Errors: none.' : 'Errors:',
-    ...errors.map(([what, count]) => `- ${count} × ${what}`),
-  )
+function sessionsOf({ sessions, least, most, unsure, checks, seen }) {
+  const range = least === most ? number(least) : `${number(least)} to ${number(most)}`
+  return [
+    `Sessions at the end: ${number(sessions)}; by the books ${range}.`,
+    ...(unsure > 0 ? [`Answered right before the kill, and so allowed to be lost: ${number(unsure)} requests.`] : []),
+    `Checked: ${number(checks)} answers, and at the end ${number(seen)} cookies.`,
+  ]
+}
+
+export function report(found) {
+  const { kind, says, seconds, figures, memory, differences } = found
   const [before, after] = memory
-  lines.push(`Memory of the primaries: ${megabytes(after)}, ${megabytes(after - before)} more than without sessions.`)
-  const range = found.least === found.most ? number(found.least) : `${number(found.least)} to ${number(found.most)}`
-  lines.push(`Sessions at the end: ${number(found.sessions)}; by the books ${range}.`)
-  if (found.unsure > 0)
-    lines.push(`Carried out right before the kill, and so allowed to be lost: ${number(found.unsure)} requests.`)
-  lines.push(`Checked: ${number(found.checks)} answers, ${number(found.seen)} cookies at the end.`)
-  const differences = found.differences
-  lines.push(
-    differences.length === 0
-      ? 'Differences: none.'
-      : `Differences:\n${differences.map((text) => `- ${text}`).join('\n')}`,
+  const rows = Object.entries(figures.times).sort(([a], [b]) => (a < b ? -1 : 1))
+  return [
+    `## ${kind}: ${says}`,
+    '',
+    table([['request', ...HEAD], ...rows.map(([name, values]) => [name, ...cells(values, seconds)])]),
+    '',
+    `Requests a second: ${rate(figures, seconds, 'django')}, ${rate(figures, seconds, 'express')}; ${seconds.toFixed(1)} s.`,
+    ...disturbance(found),
+    ...errorsOf(figures),
+    `Memory of the primaries: ${megabytes(after)}, ${megabytes(after - before)} more than before the first session.`,
+    ...sessionsOf(found),
+    ...listed(differences),
+  ].join('\n')
+}
+
+const KINDS = ['view', 'write', 'login', 'logout']
+
+/** A row for each kind of request of each store, and one for all together. */
+function comparison({ framework, store, seconds, figures, memory, keys }) {
+  const name = `${framework} on ${store}`
+  const values = KINDS.map((kind) => figures.times[`${framework} ${kind}`] ?? [])
+  const all = Object.values(figures.times).flat()
+  const rows = KINDS.map((kind, n) => [name, kind, ...cells(values[n], seconds), '', ''])
+  return [...rows, [name, 'all', ...cells(all, seconds), megabytes(memory), number(keys)]]
+}
+
+export function reportComparison(found) {
+  const errors = found.flatMap(({ framework, store, figures }) =>
+    Object.entries(figures.errors).map(([what, count]) => `- ${framework} on ${store}: ${count} × ${what}`),
   )
-  return lines.join('\n')
+  return [
+    '## compare: the same site on other stores, without what they cannot do',
+    '',
+    table([['site', 'request', ...HEAD, 'memory', 'sessions'], ...found.flatMap(comparison)]),
+    '',
+    ...(errors.length === 0 ? ['Errors: none.'] : ['Errors:', ...errors]),
+    ...listed(found.flatMap(({ differences }) => differences)),
+  ].join('\n')
 }

@@ -1,13 +1,14 @@
 // A load that looks like a site, at one place after the other: see docs/load.md.
+import { compare } from './compare.js'
 import { options } from './options.js'
 import { runPlace } from './place.js'
-import { report } from './report.js'
+import { report, reportComparison } from './report.js'
 
 let differences = 0
 for (const kind of options.places) {
-  if (kind === 'compare') continue
-  const found = await runPlace(kind)
-  differences += found.differences.length
-  console.log(`\n${report(found)}\n`)
+  const found = kind === 'compare' ? await compare() : await runPlace(kind)
+  differences += [found].flat().flatMap((one) => one.differences).length
+  console.log(`\n${kind === 'compare' ? reportComparison(found) : report(found)}\n`)
 }
+if (differences > 0) console.log(`${differences} differences: the servers do not have what they should.`)
 process.exit(differences > 0 ? 1 : 0)

@@ -31,6 +31,11 @@ const orders = {
     const kinds = Object.keys(sites.ports)
     visits = Array.from({ length: browsers }, (_, n) => people.visit(kinds[n % kinds.length]))
   },
+  /** What was measured until now does not count. */
+  forget() {
+    figures = new Figures()
+    sites.figures = figures
+  },
   moving({ isMoving }) {
     books.isMoving = isMoving
   },

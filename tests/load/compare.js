@@ -1,0 +1,92 @@
+// The same site on the stores that sites have today, beside ours: reading, writing, logins and logouts, which all of them can.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startServer } from '../../clients/node/test/server.ts'
+import { Crowd, startDjango, startExpress } from './children.js'
+import { together } from './figures.js'
+import { GRACE, IDLE, options } from './options.js'
+import { memoryOf } from './places.js'
+
+const ROUNDS = 3
+const WARM_UP = 500 // ms
+
+const frameworks = {
+  express: { start: startExpress, stores: ['ours', 'connect-redis'] },
+  django: { start: startDjango, stores: ['ours', 'cache'] },
+}
+
+/** Of one framework and one store: a server of its own, sites and visitors. */
+class Contender {
+  async start(framework, store) {
+    this.framework = framework
+    this.store = store
+    this.seconds = 0
+    this.server = await startServer()
+    const { port, url } = this.server
+    const where = framework === 'django' ? { url: `${url}/0` } : { kind: 'single', port }
+    const site = { store, where, client: 'node-redis', cap: 0, grace: GRACE, idle: IDLE }
+    const start = () => frameworks[framework].start(site)
+    this.sites = await Promise.all(Array.from({ length: options.processes }, start))
+    this.crowd = new Crowd(options.processes)
+    this.order = { browsers: options.browsers, place: 'single', cap: 0, grace: GRACE, basic: true }
+    const ports = { [framework]: this.sites.map((site) => site.port) }
+    this.before = await memoryOf(this.server)
+    await this.crowd.ask('start', { ...this.order, ports })
+    await sleep(WARM_UP)
+    await this.crowd.ask('stop')
+    await this.crowd.ask('forget')
+    return this
+  }
+
+  async turn(seconds) {
+    await this.crowd.ask('go', this.order)
+    const began = Date.now()
+    await sleep(seconds * 1000)
+    this.reports = await this.crowd.ask('stop')
+    this.seconds += (Date.now() - began) / 1000
+  }
+
+  async finish() {
+    const memory = (await memoryOf(this.server)) - this.before
+    const keys = Number(await this.server.command('DBSIZE'))
+    const checked = await this.crowd.ask('check')
+    const { framework, store, seconds } = this
+    const figures = together(this.reports.map((report) => report.figures))
+    const differences = checked.flatMap((one) => one.differences)
+    return { framework, store, seconds, figures, memory, keys, differences }
+  }
+
+  async close() {
+    await this.crowd?.close()
+    await Promise.all((this.sites ?? []).map((site) => site.close()))
+    await this.server?.close()
+  }
+}
+
+/** One framework: its stores take turns, so that what slows the machine down slows both of them down. */
+async function compareStores(framework, seconds) {
+  const contenders = frameworks[framework].stores.map(() => new Contender())
+  try {
+    for (const [n, store] of frameworks[framework].stores.entries()) await contenders[n].start(framework, store)
+    for (let round = 1; round <= ROUNDS; round++) {
+      for (const contender of contenders) {
+        await contender.turn(seconds / ROUNDS)
+        const requests = contender.reports.reduce((sum, { figures }) => sum + figures.requests, 0)
+        const rate = Math.round(requests / contender.seconds)
+        console.log(`  ${framework} on ${contender.store}, round ${round}: ${rate} requests a second until now`)
+      }
+    }
+    const found = []
+    for (const contender of contenders) found.push(await contender.finish())
+    return found
+  } finally {
+    await Promise.all(contenders.map((contender) => contender.close()))
+  }
+}
+
+/** @returns For each framework and store what it took. Each is under load for half the time of a place. */
+export async function compare() {
+  console.log('compare: each store on a server of its own, one after the other')
+  const found = []
+  for (const framework of Object.keys(frameworks)) found.push(...(await compareStores(framework, options.seconds / 2)))
+  return found
+}
