@@ -45,6 +45,8 @@ export class Adapter<S extends object = Data> {
   readonly ttl: number | ((session: S) => number)
   readonly #options: RedisSessionStoreOptions<S>
   readonly #legacy: Legacy | undefined
+  /** Sessions in the hands of the request that has taken them over: what it saves says of which device. */
+  readonly #takenOver = new WeakSet<Session>()
   readonly #emitGone: (sid: string, session: S) => void
 
   constructor(options: RedisSessionStoreOptions<S>, emitGone: (sid: string, session: S) => void) {
@@ -55,6 +57,12 @@ export class Adapter<S extends object = Data> {
     this.#options = options
     this.#emitGone = emitGone
     this.#legacy = options.legacy ? new Legacy(options.legacy, this.core) : undefined
+  }
+
+  /** @throws SessionError SESSIONSERVER where the server lacks what is needed. */
+  async ready(): Promise<void> {
+    await this.core.ready()
+    await this.#legacy?.ready()
   }
 
   /** @throws SessionError SESSIONSERVER where the server lacks what is needed. */
@@ -237,7 +245,7 @@ export class Adapter<S extends object = Data> {
       user,
       idle,
       end: entry !== undefined && entry.cookie === cookie ? undefined : (end ?? this.#endInstead(entry)),
-      device: typeof user === 'string' && user !== entry?.session.user ? this.#device(data) : undefined,
+      device: this.#isNewToUser(user, entry) ? this.#device(data) : undefined,
     }
   }
 
@@ -270,6 +278,12 @@ export class Adapter<S extends object = Data> {
     return user === undefined || user === null || user === '' ? null : nameOf(user)
   }
 
+  /** Whether the session becomes this user's, or was taken over from the old store, which knows of no devices. */
+  #isNewToUser(user: string | null | undefined, entry: Entry | undefined): boolean {
+    if (typeof user !== 'string') return false
+    return entry === undefined || user !== entry.session.user || this.#takenOver.has(entry.session)
+  }
+
   #device(data: S): unknown {
     const { req } = data as { req?: unknown }
     return req === undefined ? undefined : this.#options.device?.(req)
@@ -294,7 +308,10 @@ export class Adapter<S extends object = Data> {
     const session = await this.core.add(sid, data, { ...write, members }).catch(nullAtLimit)
     // Another request was faster, or the user has as many as allowed.
     if (session === null) return this.core.load(sid)
-    if (await this.#legacy!.end(sid, { once: true })) return session
+    if (await this.#legacy!.end(sid, { once: true })) {
+      this.#takenOver.add(session)
+      return session
+    }
     // It was faster still, and the session that it took over has ended meanwhile.
     await this.core.destroy(sid)
     return null

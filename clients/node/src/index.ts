@@ -180,7 +180,7 @@ export class RedisSessionStore<S extends object = Data> extends Store {
    *   answering.
    */
   ready(): Promise<void> {
-    return this.core.ready()
+    return this.#adapter.ready()
   }
 
   /** For express-session, which makes its session object with this, of what `get` has given. */

@@ -3,6 +3,7 @@
 import { type Connection, connection } from './clients.js'
 import type { Serializer } from './codec.js'
 import { SessionError } from './errors.js'
+import { checkUser } from './ready.js'
 import { sendOnce, sendTo } from './send.js'
 
 export interface LegacyOptions {
@@ -28,6 +29,11 @@ export class Legacy {
     if (client === undefined && prefix === store.prefix) {
       throw new TypeError(`The old sessions have the prefix "${prefix}": give the new store another one`)
     }
+  }
+
+  /** @throws SessionError SESSIONSERVER where old sessions may not be read and ended. */
+  ready(): Promise<void> {
+    return checkUser(this.#connection, `${this.#prefix}ready`, ['GET', 'DEL'])
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: what a session holds is the application's affair

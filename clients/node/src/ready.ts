@@ -1,6 +1,7 @@
 /** Whether a server has what the store needs, said in one sentence where it has not. */
 import type { Connection } from './clients.js'
 import { SessionError, translated } from './errors.js'
+import { sendTo } from './send.js'
 
 /** The name and the version of a server that is too old to load the module; undefined for one that is not. */
 function tooOld(info: string): string | undefined {
@@ -24,5 +25,20 @@ export async function checkServer(connection: Connection): Promise<void> {
     if (old === undefined) throw found
     const message = `The server is ${old}: the module redis-session needs Redis 7.0 or Valkey 8.0, or later`
     throw new SessionError('SESSIONSERVER', message, { cause: error })
+  }
+}
+
+/**
+ * Whether the client may carry out commands on a key. It is one that no session has, so they do nothing.
+ *
+ * @throws SessionError SESSIONSERVER; whatever else keeps the server from answering.
+ */
+export async function checkUser(connection: Connection, key: string, commands: string[]): Promise<void> {
+  for (const command of commands) {
+    await sendTo(connection, [command, key]).catch((cause) => {
+      if (!String(cause.message).startsWith('NOPERM')) throw cause
+      const message = `The client's user may not run ${command} on keys such as "${key}": give it the right (ACL SETUSER)`
+      throw new SessionError('SESSIONSERVER', `${message}. The server says: ${cause.message}`, { cause })
+    })
   }
 }

@@ -419,6 +419,31 @@ test('devices: what the request tells is kept beside the session and shown', asy
   assert.equal(await store.signOutAll(42, idOf(laptop)), 0)
 })
 
+test('devices: a session that is taken over is shown with the browser that brings it', async () => {
+  const prefix = `legacy${stores}:`
+  const { store, browser } = await site({
+    user: (session) => session.user,
+    device: (request) => request.get('user-agent'),
+    legacy: { prefix },
+  })
+  const alice = browser()
+  await alice.get('/set user "mia"')
+  const id = idOf(alice)
+  const text = String(await server.command('SESSION.GET', store.core.keyOf(id), 'JSON'))
+  await server.command('SESSION.DEL', store.core.keyOf(id))
+  for (const step of ['/', '/set cart 1', '/rotate']) {
+    await server.command('SET', prefix + id, text)
+    const cost = await commands(() => alice.get(step, { headers: { 'user-agent': 'Safari' } }))
+    assert.deepEqual(
+      (await store.sessions('mia')).map(({ device }) => device),
+      ['Safari'],
+      `${step} ${cost}`,
+    )
+    assert.deepEqual(await commands(() => alice.get('/')), ['session.getex'])
+    await store.signOutAll('mia')
+  }
+})
+
 test('a user who signs out is bound no more', async () => {
   const { store, browser } = await site({ user: (session) => session.user })
   const alice = browser()

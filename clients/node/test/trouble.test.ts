@@ -55,6 +55,30 @@ describe('ready', () => {
     await assert.rejects(new Sessions({ client }).ready(), { code: 'SESSIONSERVER', message: /loadmodule/ })
     close()
   })
+
+  test('a user who may not use the keys, or may not read the old ones, is told which', async () => {
+    await server.command('ACL', 'SETUSER', 'web', 'on', 'nopass', '~web:*', '+@all')
+    const { client, close } = await flavours[2]!.single({ ...server, url: `redis://web:x@127.0.0.1:${server.port}` })
+    const old = { legacy: { prefix: 'old:' } }
+    const told = (message: RegExp) => ({ name: 'SessionError', code: 'SESSIONSERVER', message })
+    await assert.rejects(
+      new Sessions({ client, prefix: 'x:' }).ready(),
+      told(/may not .* SESSION\.GETEX .* "x:.*NOPERM/),
+    )
+    await assert.rejects(
+      new RedisSessionStore({ client, prefix: 'web:', ...old }).ready(),
+      told(/ GET .* "old:.*NOPERM/),
+    )
+    await new RedisSessionStore({ client, prefix: 'web:' }).ready()
+    await server.command('ACL', 'SETUSER', 'web', '~old:*', '-del')
+    await assert.rejects(
+      new RedisSessionStore({ client, prefix: 'web:', ...old }).ready(),
+      told(/ DEL .* "old:.*NOPERM/),
+    )
+    await server.command('ACL', 'SETUSER', 'web', '+del')
+    await new RedisSessionStore({ client, prefix: 'web:', ...old }).ready()
+    close()
+  })
 })
 
 describe('a server that goes away and comes back costs errors for that time', () => {
