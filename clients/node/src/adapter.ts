@@ -65,12 +65,6 @@ export class Adapter<S extends object = Data> {
     await this.#legacy?.ready()
   }
 
-  /** @throws SessionError SESSIONSERVER where the server lacks what is needed. */
-  async ready(): Promise<void> {
-    await this.core.ready()
-    await this.#legacy?.ready()
-  }
-
   /** @param carry Whether what is read has to survive that a framework copies it by its enumerable members. */
   async get(sid: string, carry = true): Promise<S | null> {
     const { disableTouch, touchOnGet = !disableTouch } = this.#options
