@@ -91,7 +91,8 @@ class Device:
     last_access: datetime
     #: When it ends if it is not used again; None: never.
     deadline: datetime | None
-    #: What the application noted of the device at login, in the field `_device`.
+    #: What was noted of the device at login, in the field `_device`. Where nothing was (the session was moved in from
+    #: another store, say): empty strings as `ip`, `agent` and `name`.
     device: Any
     #: Whether it is the session of this request.
     current: bool

@@ -335,9 +335,11 @@ class Operations:
         if row["data"] is None:
             return None
         try:
-            return self.codec.decode((Encoded(text(row["data"])),)).get(DEVICE)
+            noted = None if row["data"] is None else self.codec.decode((Encoded(text(row["data"])),)).get(DEVICE)
         except Exception:  # of a session that another serializer wrote: it is to be seen, and signed out, all the same
-            return None
+            noted = None
+        # A page that shows what logins note is not to fail at a session that was moved in from another store.
+        return dict.fromkeys(("ip", "agent", "name"), "") if noted is None else noted
 
     def _named(self, user: Any) -> Any:
         if user is KEEP or user is None:

@@ -173,6 +173,25 @@ def test_a_user_agent_cannot_write_into_the_page(browser: NewBrowser, alice: Use
     assert "<script>" not in page
 
 
+def test_a_session_that_began_elsewhere_is_an_unknown_device(laptop: Browser, alice: User) -> None:
+    """Of sessions that were moved in nothing is noted, and a site may note what it likes."""
+    session = laptop.session
+    del session["_device"]
+    session.save()
+    assert devices(alice)[0].device == {"ip": "", "agent": "", "name": ""}
+    assert "<strong>Unknown device</strong>" in laptop.get("/devices/").content.decode()
+    alice.is_staff = alice.is_superuser = True
+    alice.save()
+    page = laptop.get(f"/admin/redis_session/usersession/{alice.pk}/").content.decode()
+    assert "<td>-</td>" in page
+
+    session = laptop.session
+    session["_device"] = {"place": "at home"}
+    session.save()
+    assert "<strong>Unknown device</strong>" in laptop.get("/devices/").content.decode()
+    assert "- (this session)" in laptop.get(f"/admin/redis_session/usersession/{alice.pk}/").content.decode()
+
+
 def test_one_device_alone_has_no_others(laptop: Browser) -> None:
     assert "Sign out all other devices" not in laptop.get("/devices/").content.decode()
 
