@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -75,10 +76,17 @@ class Loaded:
     created: datetime | None = None
     idle: float | None = None
     end: datetime | None = None
+    _decoded: dict[str, Any] | None = field(default=None, repr=False)
 
     def data(self) -> dict[str, Any]:
         """The session's data, new objects at each call."""
-        return self._codec.decode(self.parts)
+        data = self._codec.decode(self.parts)
+        self._decoded = data.copy()
+        return data
+
+    def difference(self, data: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
+        """What is set in `data` that this session does not hold, and the names of what it lacks."""
+        return self._codec.difference(self.parts, data, self._decoded)
 
 
 @dataclass(frozen=True)

@@ -245,7 +245,7 @@ class Operations:
     ) -> tuple[dict[str, Any], list[str]]:
         if data is None:
             return {}, []
-        return self.codec.difference(() if change.replace else loaded.parts, data)
+        return self.codec.difference((), data) if change.replace else loaded.difference(data)
 
     def _if_version(self, loaded: Loaded) -> list[Argument]:
         known = loaded.version if self.options.conflict == "strict" else None
@@ -332,8 +332,6 @@ class Operations:
         return Device(handle(key), at(row["created"]), at(row["accessed"]), deadline, self._noted(row), key == here)
 
     def _noted(self, row: dict[str, Any]) -> Any:
-        if row["data"] is None:
-            return None
         try:
             noted = None if row["data"] is None else self.codec.decode((Encoded(text(row["data"])),)).get(DEVICE)
         except Exception:  # of a session that another serializer wrote: it is to be seen, and signed out, all the same

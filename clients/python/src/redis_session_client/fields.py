@@ -10,15 +10,23 @@ from __future__ import annotations
 import base64
 import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 _MARK = "\0"
 _JSON = _MARK + "j"  # then JSON text, or what Python takes for it (NaN)
 _BYTES = _MARK + "b"  # then base64
-_ATOMS = frozenset((str, int, float, bool, type(None)))
+_MISSING = object()
 _PARTS = 8
 _MAX_DEPTH = 64  # of the server, the object around the members included
+
+#: The types of JSON's plain values, which cannot be changed but only replaced.
+ATOMS = frozenset((str, int, float, bool, type(None)))
+
+
+def are_atoms(values: Iterable[Any]) -> bool:
+    """Tells whether all values are plain ones. Most sessions hold no others, and are spared some work."""
+    return ATOMS.issuperset(map(type, values))
 
 
 class Encoded(NamedTuple):
@@ -59,7 +67,7 @@ class Codec:
         self, dumps: Callable[[Any], str | bytes] | None = None, loads: Callable[[str], Any] | None = None
     ) -> None:
         self._dumps = dumps or _dumps
-        self._loads = loads or json.loads
+        self._loads = loads or _loads
 
     def decode(self, parts: tuple[Encoded, ...]) -> dict[str, Any]:
         """The data of a session as an application sees it: new objects at each call."""
@@ -72,21 +80,24 @@ class Codec:
         """The value of a field, from what is stored."""
         if isinstance(text, str) and text.startswith(_MARK):
             return self._loads(text.removeprefix(_JSON))
-        return self._loads(_dumps(text)) if self._loads is not json.loads else text
+        return self._loads(_dumps(text)) if self._loads is not _loads else text
 
-    def difference(self, parts: tuple[Encoded, ...], data: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
-        """What was set, and the names of what was removed, since the session was read (and written) in parts."""
-        before = self.decode(parts)
+    def difference(
+        self, parts: tuple[Encoded, ...], data: Mapping[Any, Any], decoded: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
+        """What was set, and the names of what was removed, since the session was read (and written) in parts.
+
+        `decoded` is a copy, not a deep one, of what was decoded of these parts.
+        """
+        before = decoded.copy() if decoded is not None and are_atoms(decoded.values()) else self.decode(parts)
         changed: dict[str, Any] = {}
         for key, value in data.items():
             name = key if type(key) is str else _name(key)
-            if name not in before:
-                changed[name] = value
-                continue
-            was = before.pop(name)
-            # By type and value: 1, 1.0 and True are three values.
-            is_atom = type(value) in _ATOMS and type(was) is type(value)
-            if was != value if is_atom else not self.same(was, value):
+            was = before.pop(name, _MISSING)
+            if type(value) not in ATOMS or type(was) is not type(value):
+                if was is _MISSING or not self.same(was, value):
+                    changed[name] = value
+            elif was is not value and was != value:
                 changed[name] = value
         return changed, list(before)
 
@@ -135,7 +146,10 @@ class BytesCodec(Codec):
             return self._from_bytes(base64.b64decode(text.removeprefix(_BYTES)))
         return super().value(text)
 
-    def difference(self, parts: tuple[Encoded, ...], data: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
+    def difference(
+        self, parts: tuple[Encoded, ...], data: Mapping[Any, Any], decoded: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], list[str]]:
+        # Two objects of any class cannot be compared; what they are written as can.
         before = {_plain_name(name): text for name, text in stored(parts).items()}
         now = {_name(key): value for key, value in data.items()}
         changed = {
@@ -159,6 +173,12 @@ class BytesCodec(Codec):
 
 
 _dumps = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make one at each call
+_decoder = json.JSONDecoder()
+
+
+def _loads(text: str) -> Any:
+    """As json.loads, of text that has no white space around it."""
+    return _decoder.raw_decode(text)[0]
 
 
 def _name(key: Any) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 from .._arguments import KEEP, Timeout, Whose, seconds
 from .._models import Loaded
+from ..fields import ATOMS, are_atoms
 from ..store import DEVICE, Store
 from .habits import Habits, stored_id
 
-_ATOMS = frozenset((str, int, float, bool, type(None)))
 _TRIES = 5  # to find an id that is free, where the application makes ids by itself
 
 logger = logging.getLogger("redis_session_client.pyramid")
@@ -261,9 +261,9 @@ class State(dict[str, Any]):
         self._idle = self._lifetime = KEEP
 
     def _look_for_nested(self) -> None:
-        self._has_nested = not _ATOMS.issuperset(map(type, self.values())) and any(
+        self._has_nested = not are_atoms(self.values()) and any(
             # The device is replaced, if at all.
-            type(value) not in _ATOMS and name != DEVICE
+            type(value) not in ATOMS and name != DEVICE
             for name, value in self.items()
         )
 

@@ -8,9 +8,7 @@ from typing import Any
 import flask.json
 from flask.json.tag import TaggedJSONSerializer
 
-from ..fields import Codec, Encoded
-
-_ATOMS = frozenset((str, int, float, bool, type(None)))  # what no tag is for; most values are such
+from ..fields import ATOMS, Codec, Encoded, are_atoms
 
 
 class TaggedCodec(Codec):
@@ -22,7 +20,9 @@ class TaggedCodec(Codec):
 
     def decode(self, parts: tuple[Encoded, ...]) -> dict[str, Any]:
         decoded = super().decode(parts)
-        return {name: value if type(value) in _ATOMS else self._untagged(value) for name, value in decoded.items()}
+        if are_atoms(decoded.values()):  # which have no tags
+            return decoded
+        return {name: self._untagged(value) for name, value in decoded.items()}
 
     def encode(self, changed: Mapping[str, Any], gone: list[str], *, careful: bool = False) -> Encoded:
         return super().encode({name: self._tagged(value) for name, value in changed.items()}, gone, careful=careful)
@@ -31,7 +31,7 @@ class TaggedCodec(Codec):
         return super().same(self._tagged(before), self._tagged(now))
 
     def _tagged(self, value: Any) -> Any:
-        return value if type(value) in _ATOMS else self._serializer.tag(value)
+        return value if type(value) in ATOMS else self._serializer.tag(value)
 
     def _untagged(self, value: Any) -> Any:
         if isinstance(value, dict):
