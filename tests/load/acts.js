@@ -9,7 +9,7 @@ const FIELDS = 12
 /** Milliseconds after which a visitor tries again who was told that something is wrong. */
 const PATIENCE = 250
 /** Seconds without use after which a kiosk's session ends. */
-export const KIOSK = 2
+export const KIOSK = 1
 
 /** What a site answers to a cookie that it does not know; Django with 400 if the session ended during the request. */
 const isGone = ({ status }) => status === 403 || status === 400
@@ -151,7 +151,7 @@ export class Acts {
     return this.books.user(session.user).inTurn(() => this.#visit(session, 'logout', { effects, isSeen: false }))
   }
 
-  /** Looks at "my devices", and signs one of the others out. */
+  /** Looks at "my devices", and now and then signs one of the others out. */
   devices(session) {
     const user = this.books.user(session.user)
     return user.inTurn(async () => {
@@ -160,7 +160,7 @@ export class Acts {
       compareList(this.books, user, session.kind, body.devices, visit.sent)
       const listed = new Set(body.devices.filter(([, isCurrent]) => !isCurrent).map(([handle]) => handle))
       const other = [...user.sessions].find((one) => one !== session && listed.has(one.handle) && one.alive.is(true))
-      if (other) await this.#signOut(session, other)
+      if (other && Math.random() < 0.5) await this.#signOut(session, other)
     })
   }
 

@@ -38,7 +38,7 @@ export async function startExpress(site) {
   const env = { ...process.env, LOAD_SITE: JSON.stringify(site) }
   const child = keep(fork(join(here, 'site.js'), [], { env, execArgv: [] }))
   const [{ port }] = await orEnded(child, 'The site in Express', once(child, 'message'))
-  return { port, close: () => end(child) }
+  return { port, pid: child.pid, close: () => end(child) }
 }
 
 /** A process of the site in Django. */
@@ -46,7 +46,7 @@ export async function startDjango(site) {
   const env = { ...process.env, LOAD_SITE: JSON.stringify({ ...site, threads: options.browsers }) }
   const child = keep(spawn(options.python, [join(here, 'site.py')], { env, stdio: ['ignore', 'pipe', 'inherit'] }))
   const [line] = await orEnded(child, 'The site in Django', once(createInterface(child.stdout), 'line'))
-  return { port: Number(line), close: () => end(child) }
+  return { port: Number(line), pid: child.pid, close: () => end(child) }
 }
 
 /** A process of visitors: `ask` sends it an order and gives what it answers. */

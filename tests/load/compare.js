@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startServer } from '../../clients/node/test/server.ts'
 import { Crowd, startDjango, startExpress } from './children.js'
+import { ofServer, ofSites } from './cpu.js'
 import { together } from './figures.js'
 import { GRACE, IDLE, options } from './options.js'
 import { memoryOf } from './places.js'
@@ -20,6 +21,8 @@ class Contender {
     this.framework = framework
     this.store = store
     this.seconds = 0
+    /** Seconds of CPU that the sites and the server have used under load. */
+    this.cpu = { sites: 0, server: 0 }
     this.server = await startServer()
     const { port, url } = this.server
     const where = framework === 'django' ? { url: `${url}/0` } : { kind: 'single', port }
@@ -38,21 +41,28 @@ class Contender {
   }
 
   async turn(seconds) {
+    const before = await this.#used()
     await this.crowd.ask('go', this.order)
     const began = Date.now()
     await sleep(seconds * 1000)
     this.reports = await this.crowd.ask('stop')
     this.seconds += (Date.now() - began) / 1000
+    const after = await this.#used()
+    for (const what of Object.keys(this.cpu)) this.cpu[what] += after[what] - before[what]
+  }
+
+  async #used() {
+    return { sites: ofSites(this.sites), server: await ofServer(this.server) }
   }
 
   async finish() {
     const memory = (await memoryOf(this.server)) - this.before
     const keys = Number(await this.server.command('DBSIZE'))
     const checked = await this.crowd.ask('check')
-    const { framework, store, seconds } = this
+    const { framework, store, seconds, cpu } = this
     const figures = together(this.reports.map((report) => report.figures))
     const differences = checked.flatMap((one) => one.differences)
-    return { framework, store, seconds, figures, memory, keys, differences }
+    return { framework, store, seconds, cpu, figures, memory, keys, differences }
   }
 
   async close() {
@@ -66,7 +76,8 @@ class Contender {
 async function compareStores(framework, seconds) {
   const contenders = frameworks[framework].stores.map(() => new Contender())
   try {
-    for (const [n, store] of frameworks[framework].stores.entries()) await contenders[n].start(framework, store)
+    const { stores } = frameworks[framework]
+    await Promise.all(contenders.map((contender, n) => contender.start(framework, stores[n])))
     for (let round = 1; round <= ROUNDS; round++) {
       for (const contender of contenders) {
         await contender.turn(seconds / ROUNDS)
@@ -75,9 +86,7 @@ async function compareStores(framework, seconds) {
         console.log(`  ${framework} on ${contender.store}, round ${round}: ${rate} requests a second until now`)
       }
     }
-    const found = []
-    for (const contender of contenders) found.push(await contender.finish())
-    return found
+    return await Promise.all(contenders.map((contender) => contender.finish()))
   } finally {
     await Promise.all(contenders.map((contender) => contender.close()))
   }

@@ -42,8 +42,8 @@ async function slotsOf(node, count) {
 }
 
 /**
- * Two hundred slots at a time, all open at once for a fifth of a second, so that many requests find their session on its way: from
- * each primary to the next, until the time is over.
+ * Two hundred slots at a time, all open at once for a fifth of a second, so that many requests find their session on its
+ * way: from each primary to the next, until the time is over.
  *
  * @returns How many slots and how many keys were moved.
  */

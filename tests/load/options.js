@@ -25,5 +25,5 @@ export const options = {
 
 /** What the sites are told: how many sessions a user may have, and times in seconds. */
 export const CAP = 20
-export const GRACE = 2
+export const GRACE = 1
 export const IDLE = 86_400

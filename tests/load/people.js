@@ -3,12 +3,12 @@ import { KIOSK } from './acts.js'
 import { now } from './cell.js'
 
 const PER_PROCESS = 1_000_000
-const USERS = 200
+const USERS = 60
 const MOST = 600 // sessions that a process keeps in use
 
 /** How often what is done, of a hundred: at a site that has everything, and at one with what every store can do. */
-const FULL = { arrive: 8, view: 51, write: 20, twoTabs: 5, logout: 3, devices: 4, password: 1, kiosk: 8 }
-const BASIC = { arrive: 8, view: 65, write: 20, logout: 7 }
+const FULL = { arrive: 10, view: 52, write: 20, twoTabs: 5, logout: 2, devices: 3, password: 0.4, kiosk: 7.6 }
+const BASIC = { arrive: 8, view: 66, write: 20, logout: 6 }
 
 export class People {
   #sessions = { django: [], express: [] }
@@ -87,7 +87,7 @@ export class People {
     if (session) this.#enter(session)
   }
 
-  /** A session that ends two seconds after its last use, looked at before and after that. */
+  /** A session that ends a second after its last use, looked at before and after that. */
   async #kiosk(kind) {
     const { acts } = this
     const kiosks = this.#kiosks[kind]

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Crowd, startDjango, startExpress } from './children.js'
 import { together } from './figures.js'
 import { CAP, GRACE, IDLE, options } from './options.js'
-import { memoryOf, places } from './places.js'
+import { countsOf, memoryOf, places } from './places.js'
 import { tamper } from './tamper.js'
 import { verify } from './verify.js'
 
@@ -72,11 +72,12 @@ export async function runPlace(kind) {
     const seconds = (Date.now() - began) / 1000
     quiet()
     const after = await memory(place)
+    const counts = await countsOf(await place.primaries())
     if (options.tamper) await tamper(options.tamper, place)
     const checked = await crowd.ask('check')
     const verified = await verify(place, checked)
     const figures = together(reports.map((report) => report.figures))
-    return { kind, says: place.says, seconds, disturbed, figures, memory: [before, after], ...verified }
+    return { kind, says: place.says, seconds, disturbed, figures, memory: [before, after], counts, ...verified }
   } finally {
     await crowd.close()
     await sites?.close()

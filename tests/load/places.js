@@ -93,6 +93,17 @@ async function cluster() {
 
 export const places = { single, pair, cluster }
 
+/** What the module of some servers counts, added up: `session_created`, for example, as `created`. */
+export async function countsOf(servers) {
+  const counts = {}
+  for (const server of servers) {
+    const said = String(await server.command('INFO', 'session'))
+    for (const [, name, value] of said.matchAll(/^session_(\w+):(\d+)/gm))
+      counts[name] = (counts[name] ?? 0) + Number(value)
+  }
+  return counts
+}
+
 /** What a server says of its memory, in bytes. */
 export async function memoryOf(server) {
   const said = String(await server.command('INFO', 'memory'))

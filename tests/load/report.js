@@ -48,8 +48,14 @@ function sessionsOf({ sessions, least, most, unsure, checks, seen }) {
   ]
 }
 
+/** What the servers have counted: a promoted replica since it was promoted. In a cluster clients see to the cap, by REVOKE. */
+function countsOf({ created, rotated, revoked, limit_ended: capped, expired }) {
+  const parts = [`${number(created)} begun`, `${number(rotated)} rotated`, `${number(revoked)} revoked`]
+  return `By the servers' count: ${[...parts, `${number(capped)} ended by the cap`, `${number(expired)} expired`].join(', ')}.`
+}
+
 export function report(found) {
-  const { kind, says, seconds, figures, memory, differences } = found
+  const { kind, says, seconds, figures, memory, counts, differences } = found
   const [before, after] = memory
   const rows = Object.entries(figures.times).sort(([a], [b]) => (a < b ? -1 : 1))
   return [
@@ -61,6 +67,7 @@ export function report(found) {
     ...disturbance(found),
     ...errorsOf(figures),
     `Memory of the primaries: ${megabytes(after)}, ${megabytes(after - before)} more than before the first session.`,
+    countsOf(counts),
     ...sessionsOf(found),
     ...listed(differences),
   ].join('\n')
@@ -69,12 +76,14 @@ export function report(found) {
 const KINDS = ['view', 'write', 'login', 'logout']
 
 /** A row for each kind of request of each store, and one for all together. */
-function comparison({ framework, store, seconds, figures, memory, keys }) {
+function comparison({ framework, store, seconds, cpu, figures, memory, keys }) {
   const name = `${framework} on ${store}`
   const values = KINDS.map((kind) => figures.times[`${framework} ${kind}`] ?? [])
   const all = Object.values(figures.times).flat()
-  const rows = KINDS.map((kind, n) => [name, kind, ...cells(values[n], seconds), '', ''])
-  return [...rows, [name, 'all', ...cells(all, seconds), megabytes(memory), number(keys)]]
+  const used = (seconds) => number((seconds / all.length) * 1e6)
+  const rows = KINDS.map((kind, n) => [name, kind, ...cells(values[n], seconds), '', '', '', ''])
+  const costs = [used(cpu.sites), used(cpu.server), megabytes(memory), number(keys)]
+  return [...rows, [name, 'all', ...cells(all, seconds), ...costs]]
 }
 
 export function reportComparison(found) {
@@ -84,7 +93,10 @@ export function reportComparison(found) {
   return [
     '## compare: the same site on other stores, without what they cannot do',
     '',
-    table([['site', 'request', ...HEAD, 'memory', 'sessions'], ...found.flatMap(comparison)]),
+    table([
+      ['site', 'request', ...HEAD, 'CPU µs, site', 'CPU µs, server', 'memory', 'keys'],
+      ...found.flatMap(comparison),
+    ]),
     '',
     ...(errors.length === 0 ? ['Errors: none.'] : ['Errors:', ...errors]),
     ...listed(found.flatMap(({ differences }) => differences)),
