@@ -15,7 +15,12 @@ impl Handler for Apply {
         if !call.caller().may_configure() {
             return Err(Error::text("NOPERM session.apply is for users who may run 'config|set'"));
         }
-        let effect = Effect::decode(payload).map_err(|why| Error::text(format!("ERR {why}")))?;
+        let effect = Effect::decode(payload).map_err(|why| {
+            if why.is_of_later_version() {
+                call.refuse_file(&why.to_string());
+            }
+            Error::text(format!("ERR {why}"))
+        })?;
         let mut key = call.write_as_it_stands(name)?;
         let session = key.session();
         if session.is_none() && !effect.whole {

@@ -2,7 +2,7 @@
 
 use super::api::api;
 use super::error::{Error, Result};
-use super::guard::{fault_point, guard};
+use super::guard::{fault_point, guard, log_warning};
 use super::key::{Left, Look, ReadKey, WriteKey};
 use super::name::{Name, OwnedName};
 use super::publish::Pending;
@@ -171,6 +171,16 @@ impl<'c> Call<'c> {
     }
 
     /// What the server says of this command and of itself: the same all through it.
+    /// Ends the server if it is loading a file of its own, which holds what this version cannot read. The server itself would
+    /// go on after the error of a command, without that session, and the next rewrite of the file would leave it out for ever;
+    /// of an RDB file, or of a command that it does not know, it does the same as this.
+    pub fn refuse_file(&self, why: &str) {
+        if self.flags() & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 {
+            log_warning(&format!("session: {why}. Start the server with the version that wrote this file. Exiting."));
+            std::process::exit(1);
+        }
+    }
+
     pub(super) fn flags(&self) -> u32 {
         self.flags.get().unwrap_or_else(|| {
             // SAFETY: the context is that of the running command.

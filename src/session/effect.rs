@@ -68,6 +68,13 @@ pub enum Malformed {
     Bad,
 }
 
+impl Malformed {
+    /// Whether a later version of this module would understand it.
+    pub fn is_of_later_version(self) -> bool {
+        matches!(self, Malformed::Newer(_) | Malformed::Unknown(_))
+    }
+}
+
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
