@@ -35,7 +35,7 @@ case ${1:-all} in
     all) run ;;
     test)
         npx biome check ../../tests/load
-        ../../build/python/newest/bin/ruff check --no-cache --config ../python/pyproject.toml ../../tests/load
+        (cd ../.. && build/python/newest/bin/ruff check --quiet --no-cache --config clients/python/pyproject.toml tests/load)
         node --test ../../tests/load/*.test.js
         for how in end write add; do tampered "$how"; done
         ;;
