@@ -13,6 +13,10 @@ from .fields import Codec, Encoded
 _LONGEST_GRACE = 300
 
 
+def _whole(value: object, *, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 @dataclass(frozen=True)
 class Options:
     """How sessions are kept. Times are in seconds."""
@@ -38,8 +42,13 @@ class Options:
     conflict: Literal["merge", "strict"] = "merge"
 
     def __post_init__(self) -> None:
-        if self.max_sessions is not None and self.max_sessions < 1:
-            raise ValueError("max_sessions is 1 or more, or None")
+        # A wrong type would be taken for something, and be found out by the first visitor, or by nobody.
+        for name, kind in (("prefix", str), ("user_prefix", str), ("sliding", bool), ("hash_keys", bool)):
+            if not isinstance(getattr(self, name), kind):
+                wanted = "a string" if kind is str else "True or False"
+                raise TypeError(f"{name} is {wanted}, not {getattr(self, name)!r}")
+        if self.max_sessions is not None and not _whole(self.max_sessions, least=1):
+            raise ValueError(f"max_sessions is a whole number, 1 or more, or None; not {self.max_sessions!r}")
         if self.on_limit not in ("oldest", "lru", "reject"):
             raise ValueError('on_limit is "oldest", "lru" or "reject"')
         if self.conflict not in ("merge", "strict"):

@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "tests.django.earlier.Earlier",
     "redis_session_client.django",
 ]
 MIDDLEWARE = [

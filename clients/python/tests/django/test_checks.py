@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis.asyncio
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
@@ -30,22 +32,35 @@ def test_nothing_is_wrong(configure: Configure, server: Server) -> None:
     ("given", "said"),
     [
         (None, 'Set it to a dict such as {"url": "redis://localhost:6379/0"}.'),
-        ("redis://localhost", "Set it to a dict"),
+        ("redis://:secret@localhost", "and is str, not a dict. Set it to a dict"),
         ({}, "by one of url, client, cache_alias, sentinel, cluster, and has none of them"),
         ({"url": "redis://x", "client": "y"}, "and has url and client"),
         ({"host": "localhost", "port": 6379}, "has no key host, port. It knows url,"),
         ({"url": "redis://x", "idle": "30"}, "SESSION_REDIS[\"idle\"] is seconds or a timedelta, not '30'"),
         ({"url": "redis://x", "lifetime": True}, 'SESSION_REDIS["lifetime"] is seconds'),
         ({"url": "redis://x", "rotation_grace": 301}, "rotation_grace is 0 to 300 seconds"),
-        ({"url": "redis://x", "max_sessions": 0}, "max_sessions is 1 or more, or None"),
+        ({"url": "redis://x", "idle": 0}, 'SESSION_REDIS["idle"] is more than 0 seconds'),
+        ({"url": "redis://x", "lifetime": timedelta(-1)}, 'SESSION_REDIS["lifetime"] is more than 0 seconds'),
+        ({"url": "redis://x", "max_sessions": 0}, "max_sessions is a whole number, 1 or more, or None; not 0"),
+        ({"url": "redis://x", "max_sessions": "3"}, "max_sessions is a whole number, 1 or more, or None; not '3'"),
+        ({"url": "redis://x", "hash_keys": None}, "hash_keys is True or False, not None"),
+        ({"url": "redis://x", "sliding": "no"}, "sliding is True or False, not 'no'"),
+        ({"url": "redis://x", "prefix": None}, "prefix is a string, not None"),
+        ({"url": "redis://x", "user_prefix": 3}, "user_prefix is a string, not 3"),
+        ({"url": "redis://x", "user_field": 3}, 'SESSION_REDIS["user_field"] is a key of the session, not 3'),
         ({"url": "redis://x", "on_limit": "newest"}, 'on_limit is "oldest", "lru" or "reject"'),
         ({"url": "redis://x", "conflict": "raise"}, 'conflict is "merge" or "strict"'),
         ({"url": "redis://x", "migrate_from": "redis_session_client.django"}, "used before, not this one"),
         ({"url": "redis://x", "migrate_from": 5}, "the dotted name of a session engine"),
         ({"url": "http://x"}, "no client can be made of it"),
-        ({"cache_alias": "nosuch"}, "no client can be made of it"),
+        ({"url": 6379}, 'SESSION_REDIS["url"] is a string, not int'),
+        ({"cache_alias": "nosuch"}, "SESSION_REDIS[\"cache_alias\"]: The connection 'nosuch' doesn't exist"),
         ({"client": "no.such.client"}, "no client can be made of it"),
-        ({"sentinel": {"sentinels": []}}, "no client can be made of it"),
+        ({"client": 5}, 'SESSION_REDIS["client"] is a redis.Redis or redis.RedisCluster, or a function that makes one'),
+        ({"client": redis.asyncio.Redis()}, "not redis.asyncio.client.Redis"),
+        ({"sentinel": {"sentinels": []}}, 'SESSION_REDIS["sentinel"] is a dict such as {"sentinels": ['),
+        ({"sentinel": "localhost:26379"}, 'SESSION_REDIS["sentinel"] is a dict such as'),
+        ({"cluster": {"node": "localhost:7000"}}, 'SESSION_REDIS["cluster"] is a dict such as {"nodes": ['),
     ],
 )
 def test_settings_that_are_wrong(configure: Configure, given: Any, said: str) -> None:
@@ -57,6 +72,25 @@ def test_settings_that_are_wrong(configure: Configure, given: Any, said: str) ->
         connections()
 
 
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        ("django.contrib.sessions.backends.nosuch", "is no session engine: No module named"),
+        ("django.contrib.sessions.backends.base", "is no session engine: "),
+        ("django.contrib.sessions.backends.signed_cookies", "cannot be taken over"),
+    ],
+)
+def test_former_engines_that_cannot_be(configure: Configure, server: Server, engine: str, said: str) -> None:
+    """Only those would find it out who were logged in before."""
+    configure({"url": server.url, "migrate_from": engine})
+    assert said in found()["redis_session.E001"]
+
+
+def test_going_back_without_saying_whereto(configure: Configure, server: Server) -> None:
+    configure({"url": server.url}, SESSION_ENGINE="redis_session_client.django.rollback")
+    assert "names the engine to go back to" in found()["redis_session.E001"]
+
+
 def test_a_server_without_the_module(configure: Configure, bare_server: Server) -> None:
     configure({"url": bare_server.url})
     assert "start it with --loadmodule libredis_session.so" in found()["redis_session.E002"]
@@ -65,12 +99,30 @@ def test_a_server_without_the_module(configure: Configure, bare_server: Server) 
 def test_a_server_that_says_no(configure: Configure, server: Server) -> None:
     server.command("ACL", "SETUSER", "blog", "on", ">secret", "~blog:*", "+@all")
     configure({"url": f"redis://blog:secret@127.0.0.1:{server.port}/0"})
+    said = found()["redis_session.E003"]
+    assert "refuses to keep sessions" in said
+    assert 'and the keys "sess:*"' in said
+    configure({"url": f"redis://blog:wrong@127.0.0.1:{server.port}/0"})
     assert "refuses to keep sessions" in found()["redis_session.E003"]
+    configure({"cluster": {"nodes": [f"127.0.0.1:{server.port}"]}})
+    assert "Cluster mode is not enabled" in found()["redis_session.E003"]
 
 
-def test_a_server_that_does_not_answer(configure: Configure) -> None:
-    configure({"url": "redis://127.0.0.1:1/0"})
-    assert "does not answer" in found()["redis_session.W004"]
+@pytest.mark.parametrize(
+    "redis",
+    [
+        {"url": "redis://127.0.0.1:1/0"},
+        {"cluster": {"nodes": ["127.0.0.1:1"]}},
+        {"sentinel": {"sentinels": ["127.0.0.1:1"], "service_name": "sessions"}},
+    ],
+)
+def test_a_server_that_does_not_answer(configure: Configure, redis: Any) -> None:
+    """A warning: an image is built where there is no server."""
+    configure(redis)
+    messages = found()
+    assert list(messages) == ["redis_session.W004"]
+    assert "does not answer" in messages["redis_session.W004"]
+    assert "<redis" not in messages["redis_session.W004"]
 
 
 def test_what_does_not_go_together(configure: Configure, server: Server) -> None:

@@ -192,6 +192,14 @@ def test_a_session_that_began_elsewhere_is_an_unknown_device(laptop: Browser, al
     assert "- (this session)" in laptop.get(f"/admin/redis_session/usersession/{alice.pk}/").content.decode()
 
 
+def test_an_app_that_stands_before_this_one_adds_to_the_note(browser: NewBrowser, alice: User) -> None:
+    visitor = browser()
+    visitor.post("/sign-in/", {"username": "alice", "password": "secret"}, HTTP_X_PLACE="at home")
+    noted = devices(alice)[0].device
+    assert noted["place"] == "at home"
+    assert noted["name"] == "Firefox on Linux"
+
+
 def test_one_device_alone_has_no_others(laptop: Browser) -> None:
     assert "Sign out all other devices" not in laptop.get("/devices/").content.decode()
 

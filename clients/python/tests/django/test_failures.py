@@ -93,23 +93,38 @@ def test_without_a_server_django_says_500_and_the_cookie_stays(visitor: Browser,
 
 
 @pytest.mark.parametrize("page", ["/read/", "/aread/", "/write/?a=1", "/awrite/?a=1"])
-def test_without_a_server_our_middleware_says_503(site: Site, visitor: Browser, server: Server, page: str) -> None:
+def test_without_a_server_our_middleware_says_503(
+    site: Site, visitor: Browser, server: Server, page: str, caplog: pytest.LogCaptureFixture
+) -> None:
     site(MIDDLEWARE=OURS)
     server.stop()
     response = visitor.get(page)
     assert response.status_code == 503
     assert response.headers["Retry-After"]
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "redis_session_client.django"]
+    assert said.startswith("the server of the sessions cannot be used: ConnectionError: ")
+    assert str(server.port) in said
     assert "sessionid" not in response.cookies
 
 
 def test_the_site_has_a_page_for_it(site: Site, visitor: Browser, server: Server, tmp_path: Path) -> None:
-    (tmp_path / "503.html").write_text("<h1>Back soon</h1>")
+    (tmp_path / "503.html").write_text("<h1>Bis später</h1>", encoding="utf-8")
     site(MIDDLEWARE=OURS, TEMPLATES=[{**TEMPLATES[0], "DIRS": [tmp_path]}])
     server.stop()
     response = visitor.get("/read/")
     assert response.status_code == 503
-    assert response.content == b"<h1>Back soon</h1>"
+    assert response.content.decode() == "<h1>Bis später</h1>"
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert response.headers["Retry-After"]
+
+
+def test_a_cluster_without_nodes(visitor: Browser, configure: Configure) -> None:
+    configure({"cluster": {"nodes": ["127.0.0.1:1"]}}, MIDDLEWARE=OURS)
+    assert visitor.get("/read/").status_code == 503
+    assert visitor.get("/aread/").status_code == 503
+    configure({"cluster": {"nodes": ["127.0.0.1:1"]}}, MIDDLEWARE=OURS, CSRF_USE_SESSIONS=True)
+    assert visitor.get("/").status_code == 503
 
 
 def test_a_session_that_is_read_before_the_view(site: Site, visitor: Browser, server: Server) -> None:

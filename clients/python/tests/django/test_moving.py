@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from redis_session_client.django import SessionStore, count, sign_out
+from redis_session_client.django import SessionStore, count, devices, sign_out
 from tests.django.conftest import Browser, Configure
 from tests.servers import Server
 
@@ -232,6 +232,21 @@ def test_what_cannot_be_imported(configure: Configure, server: Server) -> None:
     site.old = OURS
     with pytest.raises(CommandError, match="not this one"):
         imported(site)
+
+
+def test_after_going_back_there_are_no_pages(configure: Configure, server: Server, alice: User) -> None:
+    """A link to them is no error of the site."""
+    alice.is_staff = alice.is_superuser = True
+    alice.save()
+    configure({"url": server.url, "migrate_from": DB}, SESSION_ENGINE=BACK)
+    browser = Browser()
+    browser.signs_in()
+    pages = ("", "sign-out/", "sign-out-others/", "confirm-password/")
+    assert [browser.post(f"/devices/{page}").status_code for page in pages] == [404, 404, 404, 404]
+    assert browser.get("/devices/").status_code == 404
+    assert browser.get(f"/admin/redis_session/usersession/{alice.pk}/").status_code == 404
+    with pytest.raises(ImproperlyConfigured, match="needs SESSION_ENGINE = "):
+        devices(alice, browser.session)
 
 
 def test_going_back_needs_to_know_whereto(configure: Configure, server: Server) -> None:

@@ -126,7 +126,7 @@ async def test_a_life_on_an_event_loop() -> None:
 
 def test_a_cache_that_is_none_on_redis(configure: Configure) -> None:
     configure({"cache_alias": "default"})
-    with pytest.raises(ImproperlyConfigured, match="none on a Redis server"):
+    with pytest.raises(ImproperlyConfigured, match="is not on a Redis server"):
         connections()
 
 

@@ -58,4 +58,4 @@ def test_no_note_of_the_device(site):
     browser = app.test_client()
     browser.get("/login/alice")
     assert browser.get("/").json == {"_user_id": "alice"}
-    assert browser.get("/devices").json[0]["device"] is None
+    assert browser.get("/devices").json[0]["device"] == {"ip": "", "agent": "", "name": ""}

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from .devices import devices, sign_out, sign_out_device
 from .models import UserSession
+from .views import session_of
 
 _MOST_USERS = 50  # that a search lists
 
@@ -50,6 +51,7 @@ class UserSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Finds users by name."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        session_of(request)
         asked = request.GET.get("q", "").strip()
         context = {
             **self.admin_site.each_context(request),
@@ -64,6 +66,7 @@ class UserSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Lists a user's sessions; POST ends those of `handle`, or all."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        session_of(request)
         whose = _user_or_404(user)
         if request.method == "POST":
             return self._end(request, whose)

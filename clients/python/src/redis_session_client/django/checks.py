@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
-from redis.exceptions import ConnectionError, RedisError, TimeoutError  # noqa: A004
+from redis import exceptions
+from redis.sentinel import MasterNotFoundError
 
 from .. import errors
 from .configuration import ENGINE, Configuration, read
@@ -23,7 +25,23 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         configuration = read()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="redis_session.E001")]
-    return [*_engine(), *_reject(configuration), *_every_request(configuration)]
+    return [*_former_engine(configuration), *_engine(), *_reject(configuration), *_every_request(configuration)]
+
+
+def _former_engine(configuration: Configuration) -> list[CheckMessage]:
+    engine = configuration.migrate_from
+    if engine is None:
+        if f"{ENGINE}.rollback" != settings.SESSION_ENGINE:
+            return []
+        said = 'SESSION_REDIS["migrate_from"] names the engine to go back to, and is not set.'
+        return [Error(said, id="redis_session.E001")]
+    try:
+        import_module(engine).SessionStore  # noqa: B018
+    except (ImportError, AttributeError) as error:
+        # Otherwise only those would find it out who were logged in before.
+        said = f'SESSION_REDIS["migrate_from"] is no session engine: {error}'
+        return [Error(said, id="redis_session.E001")]
+    return []
 
 
 def _engine() -> list[CheckMessage]:
@@ -62,17 +80,42 @@ def check_server(**_: Any) -> list[CheckMessage]:
     try:
         asked = connections()
         asked.run(asked.operations.check())
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="redis_session.E001")]
+    except (ImportError, LookupError, TypeError, ValueError) as error:
+        said = f"SESSION_REDIS: no client can be made of it: {type(error).__name__}: {error}"
+        return [Error(said, id="redis_session.E001")]
     except errors.ModuleMissing as error:
         return [Error(f"Sessions cannot be kept: {error}", id="redis_session.E002")]
-    except (ConnectionError, TimeoutError) as error:
-        # No error: images are built and files collected where there is no server.
-        said = f"The server of SESSION_REDIS does not answer: {error}"
-        return [Warning(said, hint="Nobody can log in until it does.", id="redis_session.W004")]
-    except (RedisError, errors.SessionError) as error:
-        return [Error(f"The server of SESSION_REDIS refuses to keep sessions: {error}", id="redis_session.E003")]
-    except (ImproperlyConfigured, ImportError, LookupError, TypeError, ValueError) as error:
-        return [Error(f"SESSION_REDIS: no client can be made of it: {error!r}", id="redis_session.E001")]
+    except (exceptions.RedisError, exceptions.RedisClusterException, errors.SessionError) as error:
+        return [_silent(error) if _unanswered(error) else _refused(error)]
     return []
+
+
+def _unanswered(error: BaseException | None) -> bool:
+    if isinstance(error, exceptions.RedisClusterException):  # what is wrong with a node of it
+        return isinstance(error.__cause__, OSError) or _unanswered(error.__cause__)
+    # redis-py takes a password that is wrong for a ConnectionError.
+    unanswered = isinstance(error, (exceptions.ConnectionError, exceptions.TimeoutError))
+    return unanswered and not isinstance(error, exceptions.AuthenticationError)
+
+
+def _silent(error: Exception) -> CheckMessage:
+    # No error: images are built and files collected where there is no server.
+    answer = str(error)
+    if isinstance(error, MasterNotFoundError):  # it shows the insides of each client
+        answer = answer.partition(" : ")[0]
+    said = f"The server of SESSION_REDIS does not answer: {answer}"
+    return Warning(said, hint="Nobody can log in until it does.", id="redis_session.W004")
+
+
+def _refused(error: Exception) -> CheckMessage:
+    hint = None
+    if isinstance(error, (exceptions.AuthenticationError, exceptions.NoPermissionError)):
+        prefix = read().options.prefix
+        hint = f'Its user needs the commands SESSION.* and the keys "{prefix}*": "Users" in docs/operations.md has one.'
+    said = f"The server of SESSION_REDIS refuses to keep sessions: {error}"
+    return Error(said, hint=hint, id="redis_session.E003")
 
 
 def check_deployment(**_: Any) -> list[CheckMessage]:

@@ -33,6 +33,7 @@ OPTIONS = (
 KEYS = (*SOURCES, *OPTIONS, "user_field", "migrate_from")
 
 ENGINE = "redis_session_client.django"
+_SIGNED_COOKIES = "django.contrib.sessions.backends.signed_cookies"
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,10 @@ def read() -> Configuration:
     """Reads SESSION_REDIS. Raises ImproperlyConfigured with a sentence that says what to do."""
     given = getattr(settings, "SESSION_REDIS", None)
     if not isinstance(given, Mapping):
+        # What it is instead is not shown: a URL has a password in it.
+        what = "is not set" if given is None else f"is {type(given).__name__}, not a dict"
         raise ImproperlyConfigured(
-            "SESSION_REDIS says where the sessions are kept, and is not set. "
+            f"SESSION_REDIS says where the sessions are kept, and {what}. "
             'Set it to a dict such as {"url": "redis://localhost:6379/0"}.'
         )
     unknown = sorted(str(key) for key in given if key not in KEYS)
@@ -66,13 +69,31 @@ def read() -> Configuration:
             f"SESSION_REDIS says where the server is by one of {', '.join(SOURCES)}, "
             f"and has {' and '.join(sources) or 'none of them'}."
         )
+    user_field = given.get("user_field", SESSION_KEY)
+    if not isinstance(user_field, str):
+        raise ImproperlyConfigured(f'SESSION_REDIS["user_field"] is a key of the session, not {user_field!r}.')
     return Configuration(
         source=sources[0],
-        where=given[sources[0]],
+        where=_where(sources[0], given[sources[0]]),
         options=_options(given),
-        user_field=given.get("user_field", SESSION_KEY),
+        user_field=user_field,
         migrate_from=_migrate_from(given.get("migrate_from")),
     )
+
+
+def _where(source: str, where: Any) -> Any:
+    """What stands for the source, if it can be right. It is not shown: there may be a password in it."""
+    if source in ("url", "cache_alias") and not isinstance(where, str):
+        raise ImproperlyConfigured(f'SESSION_REDIS["{source}"] is a string, not {type(where).__name__}.')
+    if source == "sentinel" and not (isinstance(where, Mapping) and {"sentinels", "service_name"} <= where.keys()):
+        raise ImproperlyConfigured(
+            'SESSION_REDIS["sentinel"] is a dict such as '
+            '{"sentinels": ["localhost:26379"], "service_name": "sessions"}.'
+        )
+    is_cluster = isinstance(where, (str, list, tuple)) or (isinstance(where, Mapping) and "nodes" in where)
+    if source == "cluster" and not is_cluster:
+        raise ImproperlyConfigured('SESSION_REDIS["cluster"] is a dict such as {"nodes": ["localhost:7000"]}.')
+    return where
 
 
 def _options(given: Mapping[str, Any]) -> Options:
@@ -83,6 +104,13 @@ def _options(given: Mapping[str, Any]) -> Options:
             options[name] = value.total_seconds()
         elif value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise ImproperlyConfigured(f'SESSION_REDIS["{name}"] is seconds or a timedelta, not {value!r}.')
+    for name, without in (("idle", "SESSION_COOKIE_AGE"), ("lifetime", "none")):
+        value = options.get(name)
+        if value is not None and value <= 0:
+            raise ImproperlyConfigured(
+                f'SESSION_REDIS["{name}"] is more than 0 seconds: no session would outlast its request. '
+                f"Leave it out for the default ({without})."
+            )
     try:
         return Options(**options)
     except (TypeError, ValueError) as error:
@@ -97,6 +125,11 @@ def _migrate_from(engine: Any) -> str | None:
     if engine == ENGINE:
         raise ImproperlyConfigured(
             'SESSION_REDIS["migrate_from"] names the engine that the site used before, not this one.'
+        )
+    if engine == _SIGNED_COOKIES:
+        raise ImproperlyConfigured(
+            f'SESSION_REDIS["migrate_from"]: sessions of {engine} are not kept on the server and cannot be taken over. '
+            "Leave migrate_from out; people log in again."
         )
     return engine
 

@@ -14,12 +14,13 @@ import redis.asyncio.sentinel
 import redis.retry
 import redis.sentinel
 from asgiref.sync import AsyncToSync, sync_to_async
-from django.core.cache import caches
+from django.core.cache import InvalidCacheBackendError, caches
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 from redis.backoff import NoBackoff
 
+from .._connect import SYNC
 from .._drive import AsyncServer, Steps, SyncServer
 from .._operations import Operations
 from .configuration import Configuration, codec, read
@@ -146,15 +147,26 @@ def _made(configuration: Configuration, single: Any, cluster: Any, sentinel: Any
 def _given(where: Any) -> Any:
     if isinstance(where, str):
         where = import_string(where)
-    return where if isinstance(where, (redis.Redis, redis.RedisCluster)) else where()
+    if isinstance(where, SYNC):
+        return where
+    made = where() if callable(where) else where
+    if not isinstance(made, SYNC):
+        raise ImproperlyConfigured(
+            f'SESSION_REDIS["client"] is a redis.Redis or redis.RedisCluster, or a function that makes one, '
+            f"not {type(made).__module__}.{type(made).__qualname__}."
+        )
+    return made
 
 
 def _of_cache(alias: str) -> Any:
-    cache = caches[alias]
+    try:
+        cache = caches[alias]
+    except InvalidCacheBackendError as error:
+        raise ImproperlyConfigured(f'SESSION_REDIS["cache_alias"]: {error}') from error
     # Django's RedisCache has its client in `_cache`, django-redis in `client`.
     holder: Any = getattr(cache, "_cache", None) or getattr(cache, "client", None)
     if not hasattr(holder, "get_client"):
-        raise ImproperlyConfigured(f'SESSION_REDIS["cache_alias"]: the cache {alias!r} is none on a Redis server.')
+        raise ImproperlyConfigured(f'SESSION_REDIS["cache_alias"]: the cache {alias!r} is not on a Redis server.')
     return holder.get_client(write=True)
 
 

@@ -14,7 +14,8 @@ from weakref import WeakValueDictionary
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.core.exceptions import ImproperlyConfigured
 
 from .. import errors
 from .._arguments import KEEP, Whose
@@ -24,6 +25,7 @@ from .._replies import at, named
 from ..keys import acceptable, handle, new_id
 from ..store import Loaded
 from . import migrate
+from .configuration import ENGINE
 from .connections import TIMEOUT, Connections, connections
 from .exceptions import UNAVAILABLE, SessionConflict, SessionLimit, SessionRotated
 from .step_up import StepUp
@@ -88,8 +90,8 @@ class SessionStore(StepUp):
     def load(self) -> dict[str, Any]:
         """Reads the session, with one command."""
         self._fail_at_once()
-        asked = connections()
         try:
+            asked = connections()
             loaded = asked.run(asked.operations.load(self.stored_key))
         except UNAVAILABLE as error:
             self._failure, self._failed_at = error, time.monotonic()
@@ -101,8 +103,8 @@ class SessionStore(StepUp):
     async def aload(self) -> dict[str, Any]:
         """See load()."""
         self._fail_at_once()
-        asked = connections()
         try:
+            asked = connections()
             loaded = await asked.arun(asked.operations.load(self.stored_key))
         except UNAVAILABLE as error:
             self._failure, self._failed_at = error, time.monotonic()
@@ -112,9 +114,9 @@ class SessionStore(StepUp):
         return self._read(loaded)
 
     @property
-    def is_unavailable(self) -> bool:
-        """Whether the server could not be asked for this session."""
-        return self._failure is not None
+    def failure(self) -> Exception | None:
+        """Why the server could not be asked for this session."""
+        return self._failure
 
     def _fail_at_once(self) -> None:
         """What a request asks for once more, for its error page say, is not worth another time-out."""
@@ -439,4 +441,8 @@ def stored_key(session: Any) -> str | None:
         return known.stored_key if known is not None and known.session_key == session else session
     if isinstance(session, SessionStore):
         return session.stored_key
+    if isinstance(session, SessionBase):
+        raise ImproperlyConfigured(
+            f'the session is kept by {type(session).__module__}: "my devices" needs SESSION_ENGINE = "{ENGINE}"'
+        )
     raise TypeError(f"a session, a request with one, or a session_key was expected, not {type(session).__name__}")

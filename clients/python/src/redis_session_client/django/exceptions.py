@@ -16,6 +16,7 @@ UNAVAILABLE = (
     exceptions.OutOfMemoryError,
     exceptions.ReadOnlyError,
     exceptions.ClusterDownError,
+    exceptions.RedisClusterException,  # no node of the cluster answers
 )
 
 

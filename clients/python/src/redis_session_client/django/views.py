@@ -10,8 +10,7 @@ from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME, authenticate, logout
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import RedirectURLMixin
-from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -27,8 +26,18 @@ from .devices import devices, sign_out, sign_out_device
 from .engine import SessionStore
 
 
+class OwnSessionMixin:
+    """There is no such page while another engine keeps the sessions, after a roll back say."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Asks for nothing that only this engine has."""
+        session_of(request)
+        view: Any = super()
+        return view.dispatch(request, *args, **kwargs)
+
+
 @method_decorator(never_cache, name="dispatch")
-class DevicesView(LoginRequiredMixin, TemplateView):
+class DevicesView(OwnSessionMixin, LoginRequiredMixin, TemplateView):
     """Lists the user's sessions as `devices`, this one marked as `current`."""
 
     template_name = "redis_session/devices.html"
@@ -41,7 +50,7 @@ class DevicesView(LoginRequiredMixin, TemplateView):
 
 
 @method_decorator(csrf_protect, name="dispatch")
-class SignOutView(LoginRequiredMixin, View):
+class SignOutView(OwnSessionMixin, LoginRequiredMixin, View):
     """POST `handle`: signs out that device of the user. Where it is this one, it is a logout."""
 
     http_method_names = ("post", "options")
@@ -60,7 +69,7 @@ class SignOutView(LoginRequiredMixin, View):
 
 
 @method_decorator(csrf_protect, name="dispatch")
-class SignOutOthersView(LoginRequiredMixin, View):
+class SignOutOthersView(OwnSessionMixin, LoginRequiredMixin, View):
     """POST: signs out all devices of the user but this one."""
 
     http_method_names = ("post", "options")
@@ -97,7 +106,7 @@ class ConfirmPasswordForm(forms.Form):
 
 
 @method_decorator([sensitive_post_parameters(), csrf_protect, never_cache], name="dispatch")
-class ConfirmPasswordView(LoginRequiredMixin, RedirectURLMixin, FormView):  # type: ignore[type-arg]
+class ConfirmPasswordView(OwnSessionMixin, LoginRequiredMixin, RedirectURLMixin, FormView):  # type: ignore[type-arg]
     """Asks for the password, steps the session up, gives it a new id and goes to `next`."""
 
     template_name = "redis_session/confirm_password.html"
@@ -128,8 +137,8 @@ class ConfirmPasswordView(LoginRequiredMixin, RedirectURLMixin, FormView):  # ty
 
 
 def session_of(request: HttpRequest) -> SessionStore:
-    """The session of a request, which these pages want of this engine."""
+    """The session of a request. Raises Http404 where another engine keeps it."""
     session: Any = request.session
     if not isinstance(session, SessionStore):
-        raise ImproperlyConfigured(f'these pages need SESSION_ENGINE = "{ENGINE}"')
+        raise Http404(f'this page needs SESSION_ENGINE = "{ENGINE}"')  # DEBUG shows it
     return session
