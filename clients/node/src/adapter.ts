@@ -6,6 +6,7 @@ import { type Data, type Session, SessionError, Sessions, type Times, type Write
 import { join, type Members, parse } from './fields.js'
 import { Legacy } from './legacy.js'
 import type { RedisSessionStoreOptions } from './options.js'
+import { outcome } from './outcome.js'
 import { milliseconds } from './times.js'
 
 /** What is known of the session behind a session object. */
@@ -130,9 +131,9 @@ export class Adapter<S extends object = Data> {
       sid,
       async (data) => {
         const session = withCookie(await decode(data, this.serializer), Date.now())
-        const other = (await change(session)) as Data
+        const other = await outcome(change, session)
         // Without its cookie, no framework could read the session any more.
-        return other ? { cookie: session.cookie, ...other } : session
+        return other === session ? session : { cookie: session.cookie, ...other }
       },
       (data) => {
         const cookie = data.cookie && stored(data.cookie)

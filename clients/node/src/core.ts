@@ -15,6 +15,7 @@ import { count, type Device, type Limit, type LimitPolicy, list, makeRoom, signO
 import { SessionError } from './errors.js'
 import { type Change, everything, join, membersOf, parse } from './fields.js'
 import { handleOf, Keys, newId } from './keys.js'
+import { outcome } from './outcome.js'
 import { checkServer, checkUser } from './ready.js'
 import { scan } from './scan.js'
 import { sendOnce, sendTo, unlessGone } from './send.js'
@@ -239,7 +240,7 @@ export class Sessions<D extends object = Data> {
       if (reply === null) return null
       const state = record(reply)
       const session = sessionOf<D>(id, state)
-      session.data = (await change(session.data)) ?? session.data
+      session.data = await outcome(change, session.data)
       if (await this.#saveVersion(session, state.version!, options(session.data))) return session
     }
     throw new SessionError('SESSIONCONFLICT', `Others changed the session at every one of ${UPDATE_TRIES} tries`)

@@ -220,6 +220,35 @@ test('"remember me" by the age of the cookie alone is kept', async () => {
   assert.equal((await info(store, alice)).idle, 1000)
 })
 
+test('the browser hears of "remember me" with rolling, or where something else has changed', async () => {
+  for (const [options, path, expected] of [
+    [{ rolling: true }, '/age 9000000', true],
+    [{}, '/age 9000000', false],
+    [{}, '/age 9000000/set remembered true', true],
+  ] as const) {
+    const { browser } = await site({}, { cookie: { maxAge: 60_000 }, ...options })
+    const alice = browser()
+    await alice.get('/set a 1')
+    assert.deepEqual(await commands(() => alice.get('/')), ['session.getex'])
+    await alice.get(path)
+    const expires = Date.parse(/Expires=([^;]+)/.exec(alice.attributes)![1]!)
+    assert.equal(expires > Date.now() + 8_000_000, expected)
+  }
+})
+
+test('a session that is remembered ends with the lifetime of the store, unless it is given its own', async () => {
+  const { store, browser } = await site({ user: (session) => session.user, lifetime: 100 })
+  const alice = browser()
+  await alice.get('/set user "pam"/age 9000000/rotate')
+  const left = async () => Number(await server.command('PTTL', store.core.keyOf(idOf(alice))))
+  assert.ok((await left()) <= 100_000)
+  assert.ok(await store.core.adjust(idOf(alice), { end: { lifetime: 9_000_000 } }))
+  for (const path of ['/', '/set cart 1', '/rotate 0', '/']) {
+    await alice.get(path)
+    assert.ok((await left()) > 8_900_000, path)
+  }
+})
+
 test('a short age holds to the millisecond', async () => {
   const { store, browser } = await site({}, { cookie: { maxAge: 250 } })
   const alice = browser()
@@ -442,6 +471,24 @@ test('devices: a session that is taken over is shown with the browser that bring
     assert.deepEqual(await commands(() => alice.get('/')), ['session.getex'])
     await store.signOutAll('mia')
   }
+})
+
+test('update takes what its function returns for a session only if it is an object', async () => {
+  const store = makeStore()
+  const change = (work: (session: Record<string, unknown>) => unknown) => store.update('sid', work as () => void)
+  await store.set('sid', { cookie: {}, cart: [1], n: 1 })
+  await change((session) => (session.cart as number[]).push(2))
+  await change((session) => delete session.n)
+  await change((session) => {
+    session.name = 'alice'
+    return session.name
+  })
+  const { cookie: _, ...data } = (await store.get('sid'))!
+  assert.deepEqual(data, { cart: [1, 2], name: 'alice' })
+  await store.core.update('sid', (({ cart }) => cart!.push(3)) as (data: Record<string, number[]>) => void)
+  assert.deepEqual((await store.get('sid')).cart, [1, 2, 3])
+  await change(() => ({ other: 1 }))
+  assert.deepEqual(Object.keys((await store.get('sid'))!), ['cookie', 'other'])
 })
 
 test('a user who signs out is bound no more', async () => {

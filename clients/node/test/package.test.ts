@@ -142,8 +142,32 @@ export { devices, SessionError }
 `
   write('program.mts', program)
   write('program.cts', program)
+  // The example of the page, in a site that has a client and an app.
+  const page = readFileSync(join(root, '../../docs/express.md'), 'utf8')
+  const [, example] = /^```ts\n(.*?)^```/ms.exec(page)!
+  write(
+    'example.mts',
+    `${example}
+declare const client: object
+declare const app: { use(handler: unknown): void }
+store.update('id', (session) => {
+  session.cart = [...(session.cart ?? []), 1]
+})
+// @ts-expect-error: sessions hold no such thing
+new RedisSessionStore<SessionData>({ client, user: (session) => session.nobody })
+`,
+  )
   const options = ['--noEmit', '--strict', '--skipLibCheck', 'false', '--target', 'es2022', '--types', 'node']
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  const checked = node(tsc, ...options, '--module', 'nodenext', '--esModuleInterop', 'program.mts', 'program.cts')
+  const checked = node(
+    tsc,
+    ...options,
+    '--module',
+    'nodenext',
+    '--esModuleInterop',
+    'program.mts',
+    'program.cts',
+    'example.mts',
+  )
   await checked.catch((error) => assert.fail(error.stdout))
 })
