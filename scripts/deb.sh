@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the Debian package build/dist/redis-session_<version>_<architecture>.deb of build/dist/libredis_session.so (see
-# scripts/dist-module.sh). It holds the module, a file for the server's configuration to include, and the documentation; it runs
+# scripts/dist-module.sh). It holds the module, lines for the server's configuration, and the documentation; it runs
 # nothing when it is installed or removed. The same module and the same commit give the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,7 +18,7 @@ export SOURCE_DATE_EPOCH=${epoch:-$(stat -c %Y CHANGELOG.md)}
 root=$tree/root
 doc=$root/usr/share/doc/redis-session
 install -D "$module" "$root/usr/lib/redis/modules/libredis_session.so"
-install -D -m 644 packaging/deb/session.conf "$root/etc/redis-session/session.conf"
+install -D -m 644 packaging/deb/session.conf "$root/usr/share/redis-session/session.conf"
 install -D -m 644 -t "$doc" README.md
 cp -r docs "$doc/docs"
 gzip -9n <CHANGELOG.md >"$doc/changelog.gz"
@@ -51,11 +51,10 @@ Description: web sessions as a native type of Redis and Valkey
  a session is: its user, its timeouts, its fields; one atomic command each saves,
  loads, rotates, lists and ends sessions.
  .
- Installing it changes no server: /etc/redis-session/session.conf says how to load
- it.
+ Installing it changes no server: /usr/share/redis-session/session.conf says how
+ to load it.
 EOF
-echo /etc/redis-session/session.conf >"$root/DEBIAN/conffiles"
-(cd "$root" && find etc usr -type f | LC_ALL=C sort | xargs md5sum) >"$root/DEBIAN/md5sums"
+(cd "$root" && find usr -type f | LC_ALL=C sort | xargs md5sum) >"$root/DEBIAN/md5sums"
 find "$root" -type f -exec chmod 644 {} +
 chmod 755 "$root/usr/lib/redis/modules/libredis_session.so" # servers refuse a module without
 find "$root" -type d -exec chmod 755 {} +

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the Debian package into clean trees of Debian 12 and 13, loads the module there into their stock servers with the file
-# that the package brings, types what the README types first, purges the package and sees that nothing is left. The
+# Installs the Debian package into clean trees of Debian 12 and 13, loads the module there into their stock servers with the lines
+# that the package brings, types what the README types first, rewrites the configuration and starts the server from that, purges
+# the package and sees that nothing is left. The
 # trees are made by debootstrap, as root, and kept in build/debian. scripts/test-deb.sh <package>
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,10 +13,11 @@ mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | gr
 
 # It brings files and nothing that would run.
 members=$(dpkg-deb --ctrl-tarfile "$package" | tar -t | sed 's|^\./||' | grep . | sort | paste -sd ' ')
-[ "$members" = "conffiles control md5sums" ] || { echo "The package runs something: $members" >&2; exit 1; }
+[ "$members" = "control md5sums" ] || { echo "The package runs something: $members" >&2; exit 1; }
 
 tree=
 server=
+port=
 leave() {
     [ -z "$server" ] || { kill "$server" && wait "$server" || true; } 2>/dev/null
     [ -z "$tree" ] || { umount "$tree/proc" 2>/dev/null || true; rm -rf "$tree"; }
@@ -50,24 +52,43 @@ readme() { # readme <typed | printed>
     ' "$tree/usr/share/doc/redis-session/README.md"
 }
 
-try() { # try <server> <client> <user> <its configuration>
-    local port
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    printf 'include /etc/redis-session/session.conf\n' >>"$tree$4"
-    # As a site would that wants another time: settings stand behind the line that loads the module.
-    sed -i 's/^# session.touch-interval-ms 0/session.touch-interval-ms 0/' "$tree/etc/redis-session/session.conf"
+start() { # start <server> <client> <user> <its configuration>
     chroot --userspec="$3:$3" "$tree" "$1" "$4" --port "$port" --daemonize no --supervised no --logfile '' >"$base/server.log" &
     server=$!
     for _ in $(seq 200); do
-        chroot "$tree" "$2" -p "$port" PING >/dev/null 2>&1 && break
+        chroot "$tree" "$2" -p "$port" PING >/dev/null 2>&1 && return
         sleep 0.05
     done
-    diff <(readme printed) <(readme typed | chroot "$tree" "$2" --no-raw -p "$port") ||
-        { echo "$1 prints something else than the README" >&2; cat "$base/server.log" >&2; exit 1; }
-    echo "$(basename "$tree" .test): $(chroot "$tree" "$1" --version | cut -d ' ' -f 1-3) prints what the README says to $(readme typed | wc -l) commands"
+    echo "$1 does not start" >&2
+    cat "$base/server.log" >&2
+    exit 1
+}
+
+stop() {
     kill "$server" && wait "$server" || true
     server=
-    sed -i '$d' "$tree$4"
+}
+
+try() { # try <server> <client> <user> <its configuration>
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    cp -a "$tree$4" "$tree$4.stock"
+    # As docs/operations.md says.
+    chroot "$tree" sh -c "cat /usr/share/redis-session/session.conf >>$4"
+    # As a site would that wants another time: settings stand behind the line that loads the module.
+    sed -i 's/^# session.touch-interval-ms 0/session.touch-interval-ms 0/' "$tree$4"
+    start "$@"
+    diff <(readme printed) <(readme typed | chroot "$tree" "$2" --no-raw -p "$port") ||
+        { echo "$1 prints something else than the README" >&2; cat "$base/server.log" >&2; exit 1; }
+    # Sentinel does this at each failover.
+    chroot "$tree" "$2" -p "$port" CONFIG SET session.default-timeout 900 >/dev/null
+    [ "$(chroot "$tree" "$2" -p "$port" CONFIG REWRITE)" = OK ] || { echo "$1 cannot rewrite $4" >&2; exit 1; }
+    stop
+    start "$@"
+    [ "$(chroot "$tree" "$2" -p "$port" CONFIG GET session.default-timeout | tail -n 1)" = 900 ] ||
+        { echo "$1 has lost a setting" >&2; exit 1; }
+    stop
+    echo "$(basename "$tree" .test): $(chroot "$tree" "$1" --version | cut -d ' ' -f 1-3) prints what the README says to $(readme typed | wc -l) commands"
+    mv "$tree$4.stock" "$tree$4"
 }
 
 purge() {

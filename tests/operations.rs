@@ -64,12 +64,10 @@ fn the_users_of_the_page_may_do_what_it_says() {
     assert!(checked > 20, "{checked}");
 }
 
-/// The file that the Debian package brings for the server's configuration to include.
+/// The lines that the Debian package brings for the server's configuration.
 #[test]
 fn the_packages_file_loads_the_module_and_names_every_setting_with_its_default() {
-    let file =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/deb/session.conf")).unwrap();
-    let file = file.replace("/usr/lib/redis/modules/libredis_session.so", &module().display().to_string());
+    let file = packaged().replace("/usr/lib/redis/modules/libredis_session.so", &module().display().to_string());
     let settings = |text: &str| {
         let said = Server::with_conf(&text.lines().collect::<Vec<_>>()).say("CONFIG GET session.*");
         let words: Vec<String> = said.trim_matches(['[', ']']).split(", ").map(String::from).collect();
@@ -105,9 +103,16 @@ fn files(page: &str) -> Vec<(String, String)> {
     named.filter(|(name, _)| name.contains('.')).map(|(name, text)| (name.to_string(), format!("{text}\n"))).collect()
 }
 
+/// Where the Debian package puts lines for the server's configuration.
+const PACKAGED: &str = "/usr/share/redis-session/session.conf";
+
+fn packaged() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/deb/session.conf")).unwrap()
+}
+
 /// What the page takes a reader's machine to be: a server on port 6379 with its data in /var/lib/redis, the module where
-/// Debian's package puts it, other ports that are free, the files of the page in the working directory, and `redis-server` and
-/// `redis-cli` in the path. Servers that are started here end with it.
+/// Debian's package puts it, a configuration file that loads nothing yet, other ports that are free, the files of the page in
+/// the working directory, and `redis-server` and `redis-cli` in the path. Servers that are started here end with it.
 struct Machine {
     server: Server,
     bin: TempDir,
@@ -129,8 +134,12 @@ impl Machine {
         words.push(("6379".into(), server.port.to_string()));
         words.push(("/usr/lib/redis/modules/libredis_session.so".into(), module().display().to_string()));
         words.push(("/var/lib/redis".into(), server.dir().display().to_string()));
+        for path in ["/etc/redis/redis.conf", PACKAGED] {
+            words.push((path.into(), dir.path().join(path.rsplit('/').next().unwrap()).display().to_string()));
+        }
         let machine = Machine { server, bin, dir, words };
         machine.install();
+        machine.configure();
         for (name, text) in files(page) {
             std::fs::write(machine.dir.path().join(name), machine.here(&text)).unwrap();
         }
@@ -147,6 +156,13 @@ impl Machine {
         transcript::install(self.bin.path(), "redis-cli", &cli);
         let text = SERVER.replace("SERVER", &server).replace("PIDS", &self.bin.path().display().to_string());
         transcript::install(self.bin.path(), "redis-server", &text);
+    }
+
+    /// What the server's package and the module's bring.
+    fn configure(&self) {
+        let stock = format!("save \"\"\ndir {}\n", self.dir.path().display());
+        std::fs::write(self.here("/etc/redis/redis.conf"), stock).unwrap();
+        std::fs::write(self.here(PACKAGED), self.here(&packaged())).unwrap();
     }
 
     /// A text of the page with what stands for it on this machine.
