@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { Browser } from './browser.js'
-import { freePort, type Server, startServer } from './server.js'
+import { freePort, type Server, startServer, until } from './server.js'
 
 const root = join(import.meta.dirname, '..')
 const docs = join(root, '../../docs')
@@ -92,9 +92,15 @@ describe('the programs of the pages', () => {
       const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
       const socket = new WebSocket(`ws://localhost:${port}/`, { headers: { cookie } })
       await once(socket, 'open')
+      const key = `sess:${decodeURIComponent(cookie).split(/s:|\./)[2]}`
+      const left = async () => Number(await server.command('PTTL', key))
+      const before = await left()
+      assert.ok(before > 0)
+      await until(async () => (await left()) < before - 50, 'some of its time is over')
       socket.send('hello')
       const [text] = await once(socket, 'message')
       assert.equal(String(text), 'you said hello')
+      await until(async () => (await left()) > before - 50, 'a message keeps the session alive')
       await server.command('SESSION.REVOKE', 'alice')
       const [code, reason] = await once(socket, 'close')
       assert.deepEqual([code, String(reason)], [4401, 'revoked'])
