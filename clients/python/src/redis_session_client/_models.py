@@ -48,7 +48,7 @@ class Options:
                 wanted = "a string" if kind is str else "True or False"
                 raise TypeError(f"{name} is {wanted}, not {getattr(self, name)!r}")
         if self.max_sessions is not None and not _whole(self.max_sessions, least=1):
-            raise ValueError(f"max_sessions is a whole number, 1 or more, or None; not {self.max_sessions!r}")
+            raise ValueError(f"max_sessions is 1 or more, a whole number, or None; not {self.max_sessions!r}")
         if self.on_limit not in ("oldest", "lru", "reject"):
             raise ValueError('on_limit is "oldest", "lru" or "reject"')
         if self.conflict not in ("merge", "strict"):

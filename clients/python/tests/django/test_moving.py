@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import pickle
+from datetime import datetime, timedelta, timezone
 from io import StringIO
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.utils import timezone
+from django.utils.timezone import now
 
 from redis_session_client.django import SessionStore, count, devices, sign_out
 from tests.django.conftest import Browser, Configure
@@ -209,7 +210,7 @@ def test_an_imported_session_ends_when_it_would_have_ended(configure: Configure,
     site.uses(DB)
     visitor = Browser()
     visitor.signs_in()
-    Session.objects.update(expire_date=timezone.now() + timedelta(minutes=5))
+    Session.objects.update(expire_date=now() + timedelta(minutes=5))
     site.without_migrate_from()
     imported(site)
     (key,) = server.keys()
@@ -227,11 +228,51 @@ def test_what_cannot_be_imported(configure: Configure, server: Server) -> None:
     with pytest.raises(CommandError, match="does not tell which sessions it has"):
         imported(site)
     site.old = "no.such.engine"
-    with pytest.raises(CommandError, match="No module named"):
+    with pytest.raises(CommandError, match=r"no\.such\.engine is no session engine: No module named 'no'$"):
         imported(site)
     site.old = OURS
     with pytest.raises(CommandError, match="not this one"):
         imported(site)
+
+
+class PickleSerializer:
+    """Writes what Django's cache engine keeps."""
+
+    def dumps(self, data: Any) -> bytes:
+        return pickle.dumps(data)
+
+    def loads(self, written: bytes) -> Any:
+        return pickle.loads(written)
+
+
+def test_what_the_serializer_cannot_write(configure: Configure, server: Server, alice: User) -> None:
+    """Django's cache engine pickles, whatever SESSION_SERIALIZER is."""
+    settings = {
+        "CACHES": {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": server.url}}
+    }
+    site = Site(configure, server, CACHE, settings)
+    site.uses(CACHE)
+    dated, plain = Browser(), Browser()
+    for visitor in (dated, plain):
+        visitor.signs_in()
+    session = dated.session
+    session["when"] = datetime(2026, 11, 26, tzinfo=timezone.utc)
+    session.save()
+
+    site.uses(OURS)
+    for dry_run in (["--dry-run"], []):
+        with pytest.raises(CommandError, match=r"1 left where they are.*cannot write 'when' \(datetime\)"):
+            imported(site, *dry_run)
+    assert plain.who() == "alice"
+    assert count(alice) == 1
+    with pytest.raises(ImproperlyConfigured, match=r"cannot write 'when' \(datetime\)"):
+        dated.who()
+
+    site.settings["SESSION_SERIALIZER"] = f"{__name__}.PickleSerializer"
+    site.uses(OURS)
+    assert dated.who() == plain.who() == "alice"
+    assert dated.session["when"] == datetime(2026, 11, 26, tzinfo=timezone.utc)
+    assert count(alice) == 2
 
 
 def test_after_going_back_there_are_no_pages(configure: Configure, server: Server, alice: User) -> None:

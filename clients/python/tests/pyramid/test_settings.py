@@ -34,6 +34,8 @@ def client_of_server(request, **options):
 def test_secret_is_required():
     with pytest.raises(ConfigurationError, match="secret is a required setting"):
         session_factory_from_settings({"redis.sessions.timeout": "60"})
+    with pytest.raises(ConfigurationError, match="secret is a required setting"):
+        session_factory_from_settings({"redis.sessions.secret": ""})
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def parse_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(options) - NAMES)
     if unknown:
         raise ConfigurationError(f"{PREFIX}{unknown[0]} is no setting; there are {', '.join(sorted(NAMES))}")
-    if "secret" not in options:
+    if not options.get("secret"):
         raise ConfigurationError("redis.sessions.secret is a required setting")
     for names, kind in ((_FLAGS, asbool), (_WHOLE, _whole), (_NUMBERS, _number)):
         for name in names:

@@ -6,11 +6,18 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from .._models import Change
 from .._operations import Operations
+from ..fields import Codec
 from ..store import Loaded
 from .connections import Connections
 from .terms import Policy, Terms
+
+
+class CannotWrite(ImproperlyConfigured):
+    """The former engine kept values in a session that SESSION_SERIALIZER cannot write."""
 
 
 def adopt(asked: Connections, key: str, policy: Policy) -> Loaded | None:
@@ -30,7 +37,11 @@ def adopt(asked: Connections, key: str, policy: Policy) -> Loaded | None:
 
 
 def begin(asked: Connections, key: str, data: dict[str, Any], policy: Policy) -> Loaded | None:
-    """Begins a session with these data under this id; None if there is one. It is there already, so no cap counts."""
+    """Begins a session with these data under this id; None if there is one. It is there already, so no cap counts.
+
+    Raises CannotWrite.
+    """
+    fail_unwritable(asked, data)
     terms = Terms.of(data)
     times = policy.of_new(terms)
     user = data.get(asked.configuration.user_field)
@@ -38,6 +49,29 @@ def begin(asked: Connections, key: str, data: dict[str, Any], policy: Policy) ->
     options = replace(asked.configuration.options, max_sessions=None)
     operations = Operations(options, asked.operations.codec, is_cluster=asked.operations.is_cluster, details=False)
     return asked.run(operations.create(key, data, Change(whose, times.idle, times.lifetime, times.expires_at)))
+
+
+def fail_unwritable(asked: Connections, data: dict[str, Any]) -> None:
+    """Raises CannotWrite where a value cannot be written: Django's cache engine keeps whatever can be pickled."""
+    codec = asked.operations.codec
+    try:
+        codec.encode(data, [])
+    except Exception as error:
+        names = [f"{key!r} ({type(value).__name__})" for key, value in data.items() if not _writes(codec, key, value)]
+        if not names:
+            raise
+        raise CannotWrite(
+            f"SESSION_SERIALIZER cannot write {', '.join(names)} of a session that is to be taken over: {error}. "
+            'See "Moving in, and back" in docs/django.md.'
+        ) from error
+
+
+def _writes(codec: Codec, key: str, value: Any) -> bool:
+    try:
+        codec.encode({key: value}, [])
+    except Exception:
+        return False
+    return True
 
 
 def end(asked: Connections, key: str) -> None:

@@ -49,22 +49,33 @@ class Command(BaseCommand):
                 '--keep does not go with "migrate_from": what is signed out here would come back from there'
             )
         counts: Counter[str] = Counter()
+        self.unwritable: migrate.CannotWrite | None = None
         try:
             for found in sessions_of(engine):
                 counts[self._import(asked, found, engine, dry_run=dry_run, ends=not options["keep"])] += 1
-        except (CannotList, ImportError, AttributeError) as error:
+        except CannotList as error:
             raise CommandError(
                 f'{error}. SESSION_REDIS["migrate_from"] takes sessions over when they are asked for.'
             ) from error
+        except (ImportError, AttributeError) as error:
+            raise CommandError(f"{engine} is no session engine: {error}") from error
         would = "would be imported" if dry_run else "imported"
         self.stdout.write(
             f"{counts['imported']} {would}, {counts['there']} there already, {counts['skipped']} skipped (no valid id)."
         )
+        if self.unwritable is not None:
+            raise CommandError(f"{counts['left']} left where they are. The first of them: {self.unwritable}")
 
     def _import(self, asked: Connections, found: Found, engine: str, *, dry_run: bool, ends: bool) -> str:
         if not acceptable(found.key):
             return "skipped"
         there = asked.run(asked.operations.exists(found.key))
+        if not there:
+            try:
+                migrate.fail_unwritable(asked, found.data)
+            except migrate.CannotWrite as error:
+                self.unwritable = self.unwritable or error
+                return "left"
         if dry_run:
             return "there" if there else "imported"
         if not there:
