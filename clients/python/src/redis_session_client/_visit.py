@@ -238,6 +238,13 @@ def user_of(data: Mapping[str, Any], where: UserOf) -> str | Literal[Keep.KEEP] 
     )
 
 
+def where_of_user(where: UserOf) -> UserOf:
+    """The option `user`. Raises TypeError for what it cannot be, before the first request does."""
+    if where is None or isinstance(where, str) or callable(where):
+        return where
+    raise TypeError(f"`user` is a key of the session, a function of it, or None; not {where!r}")
+
+
 def user_or_none(data: Mapping[str, Any], where: UserOf) -> str | None:
     """The same for a session that begins: nobody's, where sessions do not say it."""
     user = user_of(data, where)

@@ -262,6 +262,10 @@ def test_arguments():
         SessionMiddleware(app, client=redis.Redis())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="max_session"):
         SessionMiddleware(app, url="redis://localhost", max_session=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="`url` is a string, not int"):
+        SessionMiddleware(app, url=6379)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="`user` is a key of the session"):
+        SessionMiddleware(app, url="redis://localhost", user=5)  # type: ignore[arg-type]
 
 
 async def test_functions_without_the_middleware():

@@ -11,7 +11,7 @@ import pytest
 import redis.asyncio
 from markupsafe import Markup
 
-from redis_session_client.flask import SessionInterface
+from redis_session_client.flask import RedisSession, SessionInterface
 from tests.flask.site import cookie, make_site, with_cookie
 
 VALUES = {
@@ -284,6 +284,25 @@ def test_no_secret_key_is_needed_and_another_interface_is_told(site):
 def test_an_option_that_does_not_exist(server):
     with pytest.raises(TypeError, match="max_session"):
         make_site(server.url, max_session=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SESSION_REDIS_MAXSESSIONS", 3, "SESSION_REDIS_MAXSESSIONS is no option; there are SESSION_REDIS_CONFLICT,"),
+        ("SESSION_REDIS_MAX_SESSIONS", "3", "max_sessions is 1 or more, a whole number, or None; not '3'"),
+        ("SESSION_REDIS_HASH_KEYS", None, "hash_keys is True or False, not None"),
+        ("SESSION_REDIS_PREFIX", None, "prefix is a string, not None"),
+        ("SESSION_REDIS_USER", 5, "`user` is a key of the session"),
+        ("SESSION_REDIS_MIGRATE_FROM", "flask_session", "migrate_from is a session interface"),
+        ("SESSION_REDIS", {"url": "redis://localhost"}, "is a URL or a client of redis-py, not dict"),
+    ],
+)
+def test_a_configuration_that_cannot_be(server, name, value, said):
+    app = flask.Flask(__name__)
+    app.config.update({"SESSION_REDIS": server.url, name: value})
+    with pytest.raises((TypeError, ValueError), match=said):
+        RedisSession(app)
 
 
 def test_a_client_of_asyncio(server):

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from .._arguments import KEEP, Policy, Seconds, seconds
 from .._drive import AsyncClient
-from .._visit import Cookie, UserOf, Visit
+from .._visit import Cookie, UserOf, Visit, where_of_user
 from ..errors import SessionError
 from ..fields import Codec
 from ..store import AsyncStore, Options
@@ -103,7 +103,7 @@ class SessionMiddleware:
         self.cookie = SessionCookie(session_cookie, max_age, path, same_site, https_only, domain, partitioned)
         if idle is None and max_age is not None:
             idle = max_age
-        self.rules = Rules(user, KEEP if idle is None else idle)
+        self.rules = Rules(where_of_user(user), KEEP if idle is None else idle)
         self.refresh_each_request = refresh_each_request
         self.check_at_start = check_at_start
         self.device = device

@@ -104,6 +104,8 @@ def stores(
     url: str | None, client: AsyncClient | Callable[[], AsyncClient] | None, options: Options, codec: Codec | None
 ) -> OneStore | StorePerLoop:
     """The stores of a middleware that was given a URL, a client, or a function that makes one."""
+    if url is not None and not isinstance(url, str):
+        raise TypeError(f"`url` is a string, not {type(url).__name__}")
     if url is not None and client is None:
         in_threads = InThreads(Store(connect(url), options, codec))
         return StorePerLoop(partial(connect_async, url), options, codec, in_threads)

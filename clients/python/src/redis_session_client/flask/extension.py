@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import flask
@@ -11,6 +12,7 @@ from .interface import SessionInterface
 from .operations import Operations
 
 _PREFIX = "SESSION_REDIS_"
+_OPTIONS = frozenset(signature(SessionInterface).parameters) - {"client"}
 
 
 class RedisSession(Operations):
@@ -33,6 +35,10 @@ class RedisSession(Operations):
                 'SESSION_REDIS is not set: a URL such as "redis://localhost:6379" or a client of redis-py'
             )
         options: dict[str, Any] = app.config.get_namespace(_PREFIX)
+        unknown = sorted(set(options) - _OPTIONS)
+        if unknown:
+            there_are = ", ".join(_PREFIX + name.upper() for name in sorted(_OPTIONS))
+            raise TypeError(f"{_PREFIX}{unknown[0].upper()} is no option; there are {there_are}")
         if options.get("migrate_from") == "flask-session":
             options["migrate_from"] = _flask_session(app)
         app.session_interface = SessionInterface(client, **options)

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from .._arguments import Policy, Seconds, seconds
 from .._connect import ASYNC, connect, refuse
 from .._drive import SyncClient
-from .._visit import Cookie, UserOf, Visit, run, user_of
+from .._visit import Cookie, UserOf, Visit, run, user_of, where_of_user
 from ..errors import SessionError
 from ..store import Options, Store
 from .codec import TaggedCodec
@@ -82,8 +82,17 @@ class SessionInterface(Operations, FlaskSessionInterface):
             conflict=conflict,
         )
         refuse(client, ASYNC, "one of the module redis, without asyncio")
+        if not isinstance(client, str) and not hasattr(client, "execute_command"):
+            raise TypeError(
+                f"SESSION_REDIS, or the client, is a URL or a client of redis-py, not {type(client).__name__}"
+            )
+        if isinstance(migrate_from, str):
+            raise TypeError(
+                f'migrate_from is a session interface (or "flask-session" in SESSION_REDIS_MIGRATE_FROM), '
+                f"not {migrate_from!r}"
+            )
         self.store = Store(connect(client) if isinstance(client, str) else client, options, self._codec())
-        self.user = user
+        self.user = where_of_user(user)
         self.idle = idle
         self.permanent = permanent
         self.device = device
