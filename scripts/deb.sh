@@ -21,6 +21,11 @@ install -D "$module" "$root/usr/lib/redis/modules/libredis_session.so"
 install -D -m 644 packaging/deb/session.conf "$root/usr/share/redis-session/session.conf"
 install -D -m 644 -t "$doc" README.md
 cp -r docs "$doc/docs"
+for client in python node; do install -D -m 644 -t "$doc/clients/$client" "clients/$client/README.md"; done
+# Links to sources, which are not in the package, become plain text.
+find "$doc" -name '*.md' | while IFS= read -r page; do
+    folder=$(dirname "$page") perl -0777 -pi -e 's{\[([^\[\]]+)\]\(([\w./-]*[./][\w./-]*)(#[\w-]+)?\)}{-e "$ENV{folder}/$2" ? $& : $1}ge' "$page"
+done
 gzip -9n <CHANGELOG.md >"$doc/changelog.gz"
 {
     printf 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\n'

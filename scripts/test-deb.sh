@@ -106,8 +106,16 @@ install_package() {
         { cat "$base/apt.log" >&2; exit 1; }
 }
 
+links_lead_somewhere() {
+    find "$tree/usr/share/doc/redis-session" -name '*.md' | while IFS= read -r page; do
+        folder=$(dirname "$page") perl -0777 -ne 'while (/\]\(([\w.\/-]*[.\/][\w.\/-]*)(#[\w-]+)?\)/g) { print "$ARGV: $1\n" unless -e "$ENV{folder}/$1" }' "$page"
+    done >"$base/dead"
+    [ ! -s "$base/dead" ] || { echo "Links of the documentation that lead nowhere:" >&2; cat "$base/dead" >&2; exit 1; }
+}
+
 fresh bookworm redis-server
 install_package
+links_lead_somewhere
 try redis-server redis-cli redis /etc/redis/redis.conf
 purge
 fresh trixie redis-server valkey-server
