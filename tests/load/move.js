@@ -33,17 +33,20 @@ async function connect({ port }) {
   return client
 }
 
-/** The last slots that a node serves, so many. */
-async function slotsOf(node, count) {
-  const id = String(await node.command('CLUSTER', 'MYID'))
-  const ranges = (await node.command('CLUSTER', 'SLOTS')).filter(([, , [, , owner]]) => String(owner) === id)
+/** So many slots of a node, those with the most sessions. */
+async function fullest(client, id, count) {
+  const ranges = (await client.sendCommand(['CLUSTER', 'SLOTS'])).filter(([, , [, , owner]]) => String(owner) === id)
   const slots = ranges.flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, n) => Number(first) + n))
-  return slots.slice(-count)
+  const counts = await Promise.all(
+    slots.map((slot) => client.sendCommand(['CLUSTER', 'COUNTKEYSINSLOT', String(slot)])),
+  )
+  const byCount = slots.map((slot, n) => ({ slot, keys: Number(counts[n]) })).sort((a, b) => b.keys - a.keys)
+  return byCount.slice(0, count).map(({ slot }) => slot)
 }
 
 /**
- * Two hundred slots at a time, all open at once for a fifth of a second, so that many requests find their session on its
- * way: from each primary to the next, until the time is over.
+ * Two hundred slots at a time, those with the most sessions, all open at once for a fifth of a second, so that many
+ * requests find their session on its way: from each primary to the next, until the time is over.
  *
  * @returns How many slots and how many keys were moved.
  */
@@ -54,7 +57,7 @@ export async function moveTogether(nodes, seconds) {
   const moved = { slots: 0, keys: 0 }
   for (let from = 0; Date.now() < end; from = (from + 1) % nodes.length) {
     const to = (from + 1) % nodes.length
-    const slots = await slotsOf(nodes[from], TOGETHER)
+    const slots = await fullest(clients[from], String(ids[from]), TOGETHER)
     moved.keys += await moveBatch({ clients, ids, from, to, port: nodes[to].port }, slots)
     moved.slots += slots.length
     await untilAgreed(nodes)
