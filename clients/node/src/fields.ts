@@ -8,7 +8,6 @@ export type Members = Map<string, string>
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
-const COLON = 0x3a
 const COMMA = 0x2c
 const CLOSE = 0x7d
 
@@ -93,58 +92,44 @@ export interface Other {
   isSame: boolean
 }
 
+/** Whether JSON has this value as it is, so that the same value has the same text. */
+function isAtom(value: unknown): boolean {
+  return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
+}
+
 /**
- * The members of an object that are not as they stand in a text which has the same members in the same order, as that of
- * a session has which was read and changed in place. Nothing is cut, and of most values no text is made, which most
- * requests can be spared. Undefined for another text.
+ * The members of an object that are not as they were read; undefined where members are missing. No text is made of a value
+ * that is still the same, which is most of them, and nothing is cut unless there are objects in the object.
+ *
+ * @param values What was read. An object in it may have changed since.
+ * @param texts Gives the texts that were read.
  */
-export function changedInPlace(text: string, object: object, other?: Other): Members | undefined {
+export function changedSince(
+  values: Readonly<Record<string, unknown>>,
+  texts: () => Members,
+  object: object,
+  other?: Other,
+): Members | undefined {
   const source = object as Record<string, unknown>
   if (typeof source.toJSON === 'function') return undefined
   const members: Members = new Map()
-  const escapes = text.includes('\\')
-  let at = 0
+  let missing = Object.keys(values).length
   for (const name of Object.keys(source)) {
     const value = source[name]
-    if (value === undefined) continue
-    if (text.startsWith(DEVICE_NAME, at + 1)) at = afterMember(text, at)
-    const start = at + name.length + 4
-    if (text.charCodeAt(start - 1) !== COLON || !isString(text, at + 1, name, escapes)) return undefined
-    if (name === other?.name && other.isSame) {
-      at = afterValue(text, start)
-    } else if (typeof value === 'string' && isString(text, start, value, escapes)) {
-      at = start + value.length + 2
-    } else {
-      const now = name === other?.name ? other.text() : JSON.stringify(value)
-      if (now === undefined) return undefined
-      at = start + now.length
-      if (text.startsWith(now, start) && isEnd(text.charCodeAt(at))) continue
-      at = afterValue(text, start)
-      if (!same(text.slice(start, at), now)) members.set(name, now)
+    const before = values[name]
+    const isOther = name === other?.name
+    if (isOther ? other.isSame : value === before && isAtom(value)) {
+      missing--
+      continue
     }
+    const text = isOther ? other.text() : JSON.stringify(value)
+    if (text === undefined) continue
+    const isNew = !Object.hasOwn(values, name)
+    if (!isNew) missing--
+    if (isNew || (isAtom(value) && isAtom(before)) || !same(texts().get(name)!, text)) members.set(name, text)
   }
-  if (text.startsWith(DEVICE_NAME, at + 1)) at = afterMember(text, at)
-  return at > 0 && at === text.length - 1 ? members : undefined
+  return missing === 0 ? members : undefined
 }
-
-/**
- * Whether this string stands in the text between its quotes, as it is.
- *
- * @param escapes Whether there are backslashes in the text: what stands there may then mean another string.
- */
-function isString(text: string, start: number, value: string, escapes: boolean): boolean {
-  return (
-    text.charCodeAt(start) === QUOTE &&
-    text.indexOf('"', start + 1) === start + 1 + value.length &&
-    text.startsWith(value, start + 1) &&
-    !(escapes && value.includes('\\'))
-  )
-}
-
-const isEnd = (char: number) => char === COMMA || char === CLOSE
-
-/** The position after the member that follows the comma or brace at `at`. */
-const afterMember = (text: string, at: number) => afterValue(text, afterString(text, at + 1) + 1)
 
 /**
  * The members of an object as JSON has them: without what is undefined or a function, with `toJSON` called.
@@ -184,7 +169,6 @@ function isTooDeep(text: string): boolean {
 
 /** A field of ours: what `sessions` shows of the device. */
 export const DEVICE = '~device'
-const DEVICE_NAME = JSON.stringify(DEVICE)
 /** A field of ours: the members that the server cannot keep as JSON, as the text of an object, which is a string. */
 export const BEYOND = '~json'
 

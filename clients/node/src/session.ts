@@ -1,9 +1,10 @@
 /** A session in the program's hands, and what has changed in it since it was read. */
 import {
+  BEYOND,
   type Change,
   change,
   changed,
-  changedInPlace,
+  changedSince,
   everything,
   isBeyond,
   type Known,
@@ -50,6 +51,8 @@ export class Session<D = Data> {
   /** @internal When the server last noted that it is in use, by the clock of `performance.now`. */
   at = performance.now()
   #text = ''
+  /** What was read, as long as nothing was written: members that cannot be fields are left to `known`. */
+  #values: Readonly<Record<string, unknown>> | undefined
   #writing: Promise<unknown> | undefined
   #known: Known | undefined
   /** What was written since the text was read, which was not cut. */
@@ -61,8 +64,12 @@ export class Session<D = Data> {
     this.data = data
     this.user = user
     this.idle = idle
-    if (typeof had === 'string') this.#text = had
-    else this.#known = had
+    if (typeof had === 'string') {
+      this.#text = had
+      if (!had.includes(BEYOND)) this.#values = { ...(data as object) }
+    } else {
+      this.#known = had
+    }
   }
 
   /** @internal What the server has. The text is cut only when there is something to compare. */
@@ -76,18 +83,20 @@ export class Session<D = Data> {
 
   /** @internal */
   set known(known: Known) {
+    this.#values = undefined
     this.#known = known
   }
 
-  /** @internal What has changed, where that can be said without cutting what the server has; undefined where not. */
-  changedInPlace(data: object, other: Other | undefined): Members | undefined {
-    if (this.#known !== undefined || this.#amended !== undefined) return undefined
-    return changedInPlace(this.#text, data, other)
+  /** @internal What has changed, where that can be said by the values that were read; undefined where not. */
+  changedSince(data: object, other: Other | undefined): Members | undefined {
+    return this.#values && changedSince(this.#values, () => this.known.members, data, other)
   }
 
   /** @internal Notes that these members were written. */
   amend(members: Members): void {
-    this.#amended = members
+    this.#values = undefined
+    if (this.#known === undefined) this.#amended = members
+    else this.#known = { ...this.#known, members: new Map([...this.#known.members, ...members]) }
   }
 
   /** @internal One write after the other: what the next one has to tell depends on what came of the one before. */
@@ -142,7 +151,7 @@ const NOTHING: Change = { set: new Map(), unset: [], after: undefined }
 function fieldsOf<D extends object>(session: Session<D>, options: WriteOptions): Change {
   const { data = session.data, members, other, partial = false, replace = false, device } = options
   if (members === undefined && !replace && device === undefined) {
-    const set = session.changedInPlace(data, other)
+    const set = session.changedSince(data, other)
     if (set !== undefined && !hasBeyond(set)) return { set, unset: [], after: undefined }
   }
   const now: Members = members instanceof Map ? members : new Map(members ?? membersOf(data, other))
