@@ -10,7 +10,7 @@ base=${CLUSTER_DIR:-$PWD/build/cluster}
 
 running() { # the process of the node in this folder, if it is still that one
     local pid
-    pid=$(cat "$1/pid" 2>/dev/null) && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "$(basename "$1")" && echo "$pid"
+    pid=$(cat "$1/pid" 2>/dev/null) && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q "$(basename "$1")" && echo "$pid"
 }
 
 stop() {
