@@ -10,12 +10,14 @@ import redis.asyncio.retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from ._pool import from_url
+
 SYNC = (redis.Redis, redis.RedisCluster)
 ASYNC = (redis.asyncio.Redis, redis.asyncio.RedisCluster)
 
-# redis-py waits for ever by default, or tries ten times, from version to version. `?socket_timeout=` in the URL says
-# otherwise.
-_SECONDS = 5.0
+#: Seconds that a client waits for the server at most, unless the URL says otherwise (`?socket_timeout=2`). redis-py
+#: waits for ever by default, or tries ten times, from version to version.
+TIMEOUT = 5.0
 
 
 def connect(url: str) -> redis.Redis:
@@ -23,7 +25,7 @@ def connect(url: str) -> redis.Redis:
 
     A connection that broke is made anew, once; what timed out is not tried again, so that no request waits twice.
     """
-    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1, (redis.exceptions.ConnectionError,)), **_timeouts())
+    return from_url(url, retry=Retry(NoBackoff(), 1, (redis.exceptions.ConnectionError,)), **_timeouts())
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
@@ -39,4 +41,4 @@ def refuse(client: object, other: tuple[type, ...], wanted: str) -> None:
 
 
 def _timeouts() -> dict[str, Any]:
-    return {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS}
+    return {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}

@@ -10,6 +10,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from .._pool import from_url
+
 #: Seconds that a request waits for the server at most, unless `socket_timeout` says otherwise.
 TIMEOUT = 5.0
 _SENTINEL_PORT = 26379
@@ -56,7 +58,8 @@ def _single(kind: Callable[..., Any], url: str | None, options: dict[str, Any]) 
     if url is None:
         return kind(**options)
     # The URL says where the server is, and nothing else does.
-    return kind.from_url(url, **_without(options, _OF_ONE_SERVER))  # type: ignore[attr-defined]
+    make = from_url if kind is redis.Redis else kind.from_url  # type: ignore[attr-defined]
+    return make(url, **_without(options, _OF_ONE_SERVER))
 
 
 def _of_cluster(url: str | None, options: dict[str, Any]) -> Any:

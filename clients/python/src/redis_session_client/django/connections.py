@@ -20,7 +20,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 from redis.backoff import NoBackoff
 
-from .._connect import SYNC
+from .._connect import SYNC, TIMEOUT, connect, connect_async
 from .._drive import AsyncServer, Steps, SyncServer
 from .._operations import Operations
 from .configuration import Configuration, codec, read
@@ -29,9 +29,6 @@ T = TypeVar("T")
 
 # Since redis-py 6 `retry` says how often a cluster's command is tried; before, that had a parameter of its own.
 _RETRY_IS_THE_CLUSTERS = 6
-
-#: Seconds that a request waits for the server at most, unless the URL says otherwise (`?socket_timeout=2`).
-TIMEOUT = 5.0
 
 
 class Connections:
@@ -120,15 +117,19 @@ def _sync_client(configuration: Configuration) -> Any:
             return _given(where)
         case "cache_alias":
             return _of_cache(where)
-    return _made(configuration, redis.Redis, redis.RedisCluster, redis.sentinel.Sentinel, redis.retry.Retry)
+        case "url":
+            return connect(where)
+    return _made(configuration, redis.RedisCluster, redis.sentinel.Sentinel, redis.retry.Retry)
 
 
 def _async_client(configuration: Configuration) -> Any:
+    if configuration.source == "url":
+        return connect_async(configuration.where)
     aio = redis.asyncio
-    return _made(configuration, aio.Redis, aio.RedisCluster, aio.sentinel.Sentinel, aio.retry.Retry)
+    return _made(configuration, aio.RedisCluster, aio.sentinel.Sentinel, aio.retry.Retry)
 
 
-def _made(configuration: Configuration, single: Any, cluster: Any, sentinel: Any, retry: Any) -> Any:
+def _made(configuration: Configuration, cluster: Any, sentinel: Any, retry: Any) -> Any:
     where = configuration.where
     # A connection that broke is made anew, once; what timed out is not tried again, so that no request waits twice.
     options = {
@@ -136,11 +137,8 @@ def _made(configuration: Configuration, single: Any, cluster: Any, sentinel: Any
         "socket_connect_timeout": TIMEOUT,
         "retry": retry(NoBackoff(), 1, (redis.exceptions.ConnectionError,)),
     }
-    match configuration.source:
-        case "url":
-            return single.from_url(where, **options)
-        case "sentinel":
-            return _by_sentinel(where, sentinel, options)
+    if configuration.source == "sentinel":
+        return _by_sentinel(where, sentinel, options)
     return _of_cluster(where, cluster, options)
 
 

@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .. import errors
 from .._arguments import KEEP, Whose
+from .._connect import TIMEOUT
 from .._drive import Command, Steps
 from .._models import Change
 from .._replies import at, named
@@ -26,7 +27,7 @@ from ..keys import acceptable, handle, new_id
 from ..store import Loaded
 from . import migrate
 from .configuration import ENGINE
-from .connections import TIMEOUT, Connections, connections
+from .connections import Connections, connections
 from .exceptions import UNAVAILABLE, SessionConflict, SessionLimit, SessionRotated
 from .step_up import StepUp
 from .terms import LIFETIME, Policy, Terms, Times
