@@ -228,6 +228,7 @@ const PAGES: &[&str] = &[
     "docs/fastify.md",
     "docs/flask.md",
     "docs/koa.md",
+    "docs/load.md",
     "docs/operations.md",
     "docs/pyramid.md",
     "docs/scaling.md",
