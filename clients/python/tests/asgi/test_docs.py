@@ -38,8 +38,8 @@ def test_login_and_devices(page):
     assert re.search(r"<li>laptop at testclient, last seen [^<]*\(this one\)</li>", shown)
     (action,) = re.findall(r'action="(/devices/[^"]+/sign-out)"', shown)
     assert laptop.post(action).text.count("<li>") == 1
-    with pytest.raises(ValueError, match="no user"):
-        phone.get("/devices")
+    assert phone.get("/devices").status_code == 401
+    assert phone.post("/devices/sign-out-others").status_code == 401
     phone.post("/login/alice")
     assert laptop.post("/devices/sign-out-others").text.count("<li>") == 1
     laptop.post("/password")
@@ -162,4 +162,5 @@ def test_the_start_in_the_readme(tmp_path, server):
         assert re.search(r"phone\s+<button>Sign out", shown)
         (action,) = re.findall(r'action="([^"]+)">\s*phone', shown)
         assert "phone" not in laptop.post(action)
+        assert "Log in" in phone.post(action), "its page is still open, and it presses a button"
         assert "Log in" in phone.get("/")

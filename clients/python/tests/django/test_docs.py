@@ -9,6 +9,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.core.checks import run_checks
 from django.test import AsyncClient
 from django.urls import path
 
-from redis_session_client.django import SessionStore, count, devices
+from redis_session_client.django import SessionStore, count, devices, sign_out
 from redis_session_client.django.configuration import KEYS
 from redis_session_client.django.connections import connections
 from tests.django import urls as site_urls
@@ -55,10 +56,10 @@ def settings(heading: str, server: Any, number: int = 0) -> dict[str, Any]:
     return {name: value for name, value in names.items() if name.isupper()}
 
 
-def views(heading: str) -> types.ModuleType:
+def views(heading: str, number: int = 0) -> types.ModuleType:
     """The views of an example."""
     module = types.ModuleType("views")
-    exec(named(heading, "views.py"), module.__dict__)
+    exec(named(heading, "views.py", number), module.__dict__)
     return module
 
 
@@ -153,7 +154,7 @@ def test_templates(use: Callable[..., None], tmp_path: Path) -> None:
         browser = signed_in()
         page = browser.get("/devices/").content.decode()
         assert "Firefox on Linux" in page
-        assert "ours" in page or "(this one)" in page
+        assert "<title>Your devices</title>ours" in page
         other = Browser()
         other.signs_in()
         page = browser.get("/devices/").content.decode()
@@ -235,6 +236,18 @@ def test_a_cap_that_refuses(use: Callable[..., None], alice: User, tmp_path: Pat
     assert count(alice) == 3
 
 
+@pytest.mark.usefixtures("alice")
+def test_a_login_of_others_that_is_refused(use: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "too_many_devices.html").write_text("Sign out another device first.")
+    urls = types.ModuleType("urls_of_the_page")
+    urls.__dict__.update(urlpatterns=site_urls.urlpatterns, handler403=views("A cap on logins", 1).no_permission)
+    use("A cap on logins", 1, TEMPLATES=[{**TEMPLATES[0], "DIRS": [tmp_path]}], ROOT_URLCONF=urls)
+    for _ in range(3):
+        signed_in()
+    refused = Browser().post("/sign-in/", {"username": "alice", "password": "secret"})
+    assert (refused.status_code, refused.content) == (403, b"Sign out another device first.")
+
+
 def test_how_long(use: Callable[..., None], server: Server) -> None:
     ours = views("How long sessions last")
     use("How long sessions last", **visit(path("remember/", ours.remember_me), path("kiosk/", ours.at_a_kiosk)))
@@ -314,6 +327,47 @@ def test_moving(use: Callable[..., None], server: Server, alice: User, capsys: p
     assert imported.who() == "alice"
     use("Moving in, and back", 1, CACHES=cache)
     assert [moved.who(), imported.who()] == ["alice", "alice"]
+
+
+def test_moving_from_a_cache_that_pickles(
+    use: Callable[..., None], server: Server, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = types.ModuleType("shop_of_the_page")
+    exec(named("Moving in, and back", "serializers.py"), shop.__dict__)
+    monkeypatch.setitem(sys.modules, shop.__name__, shop)
+    cache = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": server.url}}
+    old = "django.contrib.sessions.backends.cache"
+    use(SESSION_ENGINE=old, CACHES=cache)
+    browser = signed_in()
+    session = browser.session
+    session["when"] = date(2026, 11, 26)
+    session.save()
+    moving = {"url": server.url, "migrate_from": old}
+    use(SESSION_REDIS=moving, CACHES=cache, SESSION_SERIALIZER=f"{shop.__name__}.PickleSerializer")
+    assert browser.who() == "alice"
+    assert browser.session["when"] == date(2026, 11, 26)
+    assert count(alice) == 1
+
+
+def test_tests_have_sessions_of_their_own(configure: Configure, server: Server, alice: User) -> None:
+    configure({"url": server.url})
+    visitor = signed_in()
+    names: dict[str, Any] = {}
+    exec(at_server(named("Tests of your site", "settings_for_tests.py"), server), names)
+    configure(names["SESSION_REDIS"])
+    assert visitor.who() == "nobody"
+    signed_in()
+    assert sign_out(alice) == 1
+    configure({"url": server.url})
+    assert count(alice) == 1
+
+
+def test_a_log_for_the_reasons(server: Server) -> None:
+    """In a process of its own: it changes the logging of all."""
+    given = settings("When something goes wrong", server)["LOGGING"]
+    program = f"import logging.config; logging.config.dictConfig({given!r}); logging.getLogger('a.b').error('why')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "why\n"
 
 
 def test_what_is_said_of_errors() -> None:

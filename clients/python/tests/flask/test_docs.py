@@ -42,7 +42,8 @@ def test_login_and_devices(page, caplog):
     assert re.search(r"laptop at 127.0.0.1, last seen [^<]*\(this one\)", shown, re.DOTALL)
     (action,) = re.findall(r'action="(/devices/[^"]+/sign-out)"', shown)
     assert laptop.post(action).status_code == 302
-    assert phone.get("/devices").status_code == 500, "signed out: the page looks for a user"
+    assert phone.get("/devices").status_code == 401
+    assert phone.post("/devices/sign-out-others").status_code == 401
     phone.post("/login/alice", headers=PHONE)
     laptop.post("/devices/sign-out-others")
     assert "on 1 devices" in laptop.get("/devices").text
@@ -128,4 +129,5 @@ def test_the_start_in_the_readme(tmp_path, server):
         assert re.search(r"phone\s+<button>Sign out", shown)
         (action,) = re.findall(r'action="([^"]+)">\s*phone', shown)
         assert "phone" not in laptop.post(action)
+        assert "Log in" in phone.post(action), "its page is still open, and it presses a button"
         assert "Log in" in phone.get("/")
