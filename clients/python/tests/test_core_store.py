@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -514,8 +515,10 @@ def test_another_type_under_the_prefix(make: Any, server: Server) -> None:
     sid = new_id()
     server.command("SET", store.key(sid), "x")
     for call in (lambda: store.load(sid), lambda: store.create(sid, {})):
-        with pytest.raises(WrongType, match="prefix"):
+        with pytest.raises(WrongType, match=re.escape(f"is stored under {store.key(sid)}; give sessions a prefix")):
             call()
+    with pytest.raises(WrongType, match=re.escape(f"is stored under {store.key(sid)};")):
+        store.touch(sid)
 
 
 def test_a_session_that_is_too_large(make: Any, server: Server) -> None:

@@ -76,7 +76,7 @@ class SyncServer:
                 return self.client.execute_command(*command.args)
             return self._directly(command)
         except ResponseError as error:
-            raise translated(error) or error from error
+            raise translated(error, command.args) or error from error
 
     def _everywhere(self, args: tuple[Argument, ...]) -> list[Any]:
         if not self.is_cluster:
@@ -157,7 +157,7 @@ class AsyncServer:
                 return await self.client.execute_command(*command.args)
             return await self._directly(command)
         except ResponseError as error:
-            raise translated(error) or error from error
+            raise translated(error, command.args) or error from error
 
     async def _everywhere(self, args: tuple[Argument, ...]) -> list[Any]:
         if not self.is_cluster:

@@ -6,7 +6,7 @@ stay what redis-py makes of them.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from redis.exceptions import ResponseError
 
@@ -63,25 +63,27 @@ class BadJSON(SessionError):
 _BEGINNINGS: tuple[tuple[str, type[SessionError], str], ...] = (
     ("SESSIONGONE", SessionGone, ""),
     ("SESSIONLIMIT", SessionLimit, ""),
-    (
-        "WRONGTYPE",
-        WrongType,
-        ": something else than a session is stored under this prefix; give sessions one of their own",
-    ),
+    ("WRONGTYPE", WrongType, ": something else than a session is stored under {}; give sessions a prefix of their own"),
     ("session would have more than", SessionTooLarge, ""),
     ("invalid JSON", BadJSON, ""),
 )
 
 
-def translated(error: ResponseError) -> SessionError | None:
-    """The exception of this module that a server's error stands for, or None where it is not about sessions."""
+def translated(error: ResponseError, command: tuple[Any, ...]) -> SessionError | None:
+    """The exception that a server's error to a command stands for, or None where it is not about sessions."""
     said = str(error).removeprefix("ERR ")
     for beginning, kind, advice in _BEGINNINGS:
         if said.startswith(beginning):
-            return kind(said + advice)
+            return kind(said + advice.format(_keys(command)))
     if said.lower().startswith("unknown command") and "session." in said.lower():
         return ModuleMissing(
             "the server has not loaded the redis-session module: start it with --loadmodule libredis_session.so "
             f"(or `loadmodule` in redis.conf). It said: {said}"
         )
     return None
+
+
+def _keys(command: tuple[Any, ...]) -> str:
+    """For an operator who is to find what lies there. It is no session, so that its key lets nobody in."""
+    keys = command[1:] if command[0] in ("SESSION.TOUCH", "SESSION.DEL") else command[1:2]
+    return " or ".join(key.decode(errors="replace") if isinstance(key, bytes) else str(key) for key in keys)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -263,7 +264,7 @@ def test_a_server_without_the_module(configure: Configure, bare_server: Server) 
 def test_something_else_under_the_prefix(visitor: Browser, server: Server) -> None:
     (key,) = server.keys()
     server.command("SET", key, "not a session")
-    with pytest.raises(WrongType, match="give sessions one of their own"):
+    with pytest.raises(WrongType, match=re.escape(f"stored under {key}; give sessions a prefix of their own")):
         SessionStore(visitor.cookie).load()
     assert visitor.get("/read/").status_code == 500
     assert server.command("GET", key) == "not a session"
