@@ -138,12 +138,13 @@ class Operations:
     def end(self, loaded: Loaded, *, unless_written: bool) -> Steps[bool]:
         if loaded.frozen:
             return False
+        key, over = self.keys.key(loaded.id), arguments.times(expires_at=0)
         known = loaded.version if unless_written else None
-        condition: list[Argument] = ["XX"] if known is None else ["IFVERSION", known]
-        # Sent again, after a lost reply, it finds no session and does no harm.
-        command = Command(("SESSION.SET", self.keys.key(loaded.id), *condition, *arguments.times(expires_at=0)))
+        # Sent again, after a lost reply, either finds no session and does no harm.
         try:
-            return (yield command) is not None
+            if known is None:  # a server that is out of memory takes this one
+                return bool((yield Command(("SESSION.ADJUST", key, *over))))
+            return (yield Command(("SESSION.SET", key, "IFVERSION", known, *over))) is not None
         except SessionGone:
             return False
 

@@ -161,6 +161,72 @@ def test_nor_does_one_where_the_site_invalidates_before_it_remembers(site, began
     assert held == {"auth.userid": "alice"}
 
 
+@pytest.mark.parametrize(
+    ("rotates", "began_before"),
+    [("true", True), ("true", False), ("false", True)],
+    ids=["read-before", "read-after", "read-before-under-the-same-id"],
+)
+@pytest.mark.parametrize("message", [None, "Good bye"])
+def test_nor_is_a_login_undone_by_a_request_that_invalidates(server, rotates, began_before, message):
+    site = Site(server, rotate_on_login=rotates)
+    browser = site.browser()
+    browser.do(lambda request: request.session.update(cart=17))
+    slow, third = site.browser(), site.browser()
+    slow.cookie = third.cookie = browser.cookie
+
+    def under_way(request):
+        if began_before:
+            assert request.session["cart"] == 17
+        browser.login()
+        request.session.invalidate()
+        assert dict(request.session) == {}
+        if message:
+            request.session.flash(message)
+
+    slow.do(under_way)
+    assert "Set-Cookie" not in slow.response.headers
+    assert browser.do(lambda request: (request.session.user, request.session["cart"])) == ("alice", 17)
+    assert server.command("SESSION.COUNT", "alice") == 1
+    # Nor are requests that still bring the old id told to forget it.
+    assert third.do(lambda request: request.session["cart"]) == 17
+    assert "Set-Cookie" not in third.response.headers
+
+
+@pytest.mark.parametrize("began_before", [True, False], ids=["read-before", "read-after"])
+def test_a_login_after_invalidate_counts_also_where_another_was_faster(site, server, began_before):
+    browser = site.browser()
+    browser.do(lambda request: request.session.update(cart=17))
+    second = site.browser()
+    second.cookie = browser.cookie
+
+    def login(request):
+        if began_before:
+            assert request.session["cart"] == 17
+        browser.login()
+        request.session.invalidate()
+        request.session["auth.userid"] = "bob"
+
+    second.do(login)
+    assert browser.do(lambda request: request.session.user) == "alice"
+    assert second.do(lambda request: (request.session.user, "cart" in request.session)) == ("bob", False)
+
+
+def test_what_is_invalidated_ends_also_where_another_request_writes_it(server):
+    site = Site(server, rotate_on_login="false")
+    browser = site.browser()
+    browser.do(lambda request: request.session.update(cart=17))
+    other = site.browser()
+    other.cookie = browser.cookie
+
+    def under_way(request):
+        request.session.invalidate()
+        other.do(lambda request: request.session.update(cart=18))
+
+    browser.do(under_way)
+    assert "Max-Age=0" in browser.response.headers["Set-Cookie"]
+    assert server.keys() == []
+
+
 def test_a_second_click_on_log_in_gets_a_session_of_its_own(site, server):
     browser = site.browser()
     browser.do(lambda request: request.session.update(cart=17))

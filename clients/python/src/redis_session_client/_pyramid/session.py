@@ -242,7 +242,7 @@ class RedisSession(State):
     def _send_cookie(self, response: Any, *, failed: bool) -> None:
         cookie = self._habits.cookie
         if self._id is None:
-            if self._came_with_cookie and not failed:
+            if self._came_with_cookie and not self._overtaken and not failed:
                 cookie.delete(response)
         elif self._cookie_due and self._loaded is not None:
             cookie.set(response, self._id)

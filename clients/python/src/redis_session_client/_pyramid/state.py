@@ -13,7 +13,8 @@ from ..fields import ATOMS, are_atoms
 from ..store import DEVICE, Store
 from .habits import Habits, stored_id
 
-_TRIES = 5  # to find an id that is free, where the application makes ids by itself
+# To find an id that is free, where the application makes ids by itself; to end what others write at the same moment.
+_TRIES = 5
 
 logger = logging.getLogger("redis_session_client.pyramid")
 
@@ -53,6 +54,8 @@ class State(dict[str, Any]):
     _began = 0.0
     #: A session without a user that was invalidated: with the response it ends, or is followed by the next one.
     _left: Loaded | None = None
+    #: Another request has logged the visitor in whose session this one ends: the browser's cookie is that one's.
+    _overtaken = False
     #: Whether there is anything that can change without a method of this class.
     _has_nested = False
     #: What is to be written, beside the data.
@@ -107,7 +110,7 @@ class State(dict[str, Any]):
             # Runs whatever becomes of the request.
             request.add_finished_callback(self._end_left)
         elif loaded is not None:
-            self._store.delete(loaded.id)
+            self._end(loaded)
         self._id = self._details = None
         self._idle_set = KEEP
         dict.clear(self)
@@ -196,12 +199,35 @@ class State(dict[str, Any]):
         if self._left is not None and user is not None and self._follow(self._left, user):
             return
         self._end_left()
+        if self._overtaken and user is None:
+            logger.info("a visitor has logged in meanwhile: what this request has set after invalidate() is dropped")
+            return
         self._create(self._begun(), self, user)
 
     def _end_left(self, _: Any = None) -> None:
         if self._left is not None:
-            self._store.delete(self._left.id)
+            self._end(self._left)
             self._left = None
+
+    def _end(self, loaded: Loaded) -> None:
+        if loaded.user is not None:
+            self._store.delete(loaded.id)
+        elif not self._end_visit(loaded):
+            self._overtaken = True
+
+    def _end_visit(self, loaded: Loaded) -> bool:
+        """Ends a visitor's session. False: another request has logged them in meanwhile, and that stays."""
+        # A login leaves a snapshot under the old id, which cannot be ended; or, without a rotation, a later version.
+        known = loaded if self._habits.rotate_on_login else with_details(self._store).load(loaded.id)
+        for _ in range(_TRIES):
+            if known is None:
+                return True
+            if known.frozen or known.user is not None:
+                break
+            if self._store.end(known, unless_written=True):
+                return True
+            known = with_details(self._store).load(loaded.id)
+        return False
 
     def _follow(self, left: Loaded, user: str | None) -> bool:
         """Begins the session by a rotation of the one that was invalidated, whose data stays behind."""
