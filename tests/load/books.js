@@ -60,10 +60,9 @@ export class Books {
   #moved = 0
   #orders = 0
 
-  /** @param place What kind of servers: "single", "pair" or "cluster". */
-  constructor({ cap, place }) {
+  /** @param cap How many sessions a user may have; 0: as many as they like. */
+  constructor({ cap }) {
     this.cap = cap
-    this.place = place
     this.sessions = []
     this.users = new Map()
     this.differences = []

@@ -10,7 +10,7 @@ import { Visit } from './visit.js'
 const values = (cell) => [...cell.values].sort()
 
 function someBooks(options = {}) {
-  const books = new Books({ cap: 2, place: 'single', ...options })
+  const books = new Books({ cap: 2, ...options })
   const add = (user = 1, more = {}) => {
     const session = books.add(new Session('django', { f0: 'a' }, { user, order: books.nextOrder(), ...more }))
     session.alive = new Cell(true)

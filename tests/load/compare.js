@@ -7,7 +7,7 @@ import { together } from './figures.js'
 import { GRACE, IDLE, options } from './options.js'
 import { memoryOf } from './places.js'
 
-const ROUNDS = 3
+const ROUNDS = 5
 const WARM_UP = 500 // ms
 
 const frameworks = {
@@ -30,7 +30,7 @@ class Contender {
     const start = () => frameworks[framework].start(site)
     this.sites = await Promise.all(Array.from({ length: options.processes }, start))
     this.crowd = new Crowd(options.processes)
-    this.order = { browsers: options.browsers, place: 'single', cap: 0, grace: GRACE, basic: true }
+    this.order = { browsers: options.browsers, cap: 0, grace: GRACE, basic: true }
     const ports = { [framework]: this.sites.map((site) => site.port) }
     this.before = await memoryOf(this.server)
     await this.crowd.ask('start', { ...this.order, ports })

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from 'redis'
-import { until } from '../../clients/node/test/server.ts'
+import { waitFor } from './wait.js'
 
 /** Slots that are open at once, and for how many milliseconds. */
 const TOGETHER = 200
@@ -102,4 +102,4 @@ async function agree(nodes) {
   return maps.every((map) => map === maps[0])
 }
 
-export const untilAgreed = (nodes) => until(() => agree(nodes), 'the nodes agree on the slots')
+export const untilAgreed = (nodes) => waitFor(() => agree(nodes), 'the nodes agree on the slots')

@@ -1,6 +1,7 @@
 // Writes what was measured into a page, below its heading "Figures".
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
 import { join, resolve } from 'node:path'
 import { options } from './options.js'
 
@@ -25,6 +26,9 @@ function ofServer() {
   return `${name} ${version}`
 }
 
+/** What else the machine was doing when this began. */
+const [busy] = loadavg()
+
 /** @param page A path from the repository's root. @param reports What was printed of each place. */
 export function writePage(page, reports) {
   const file = resolve(import.meta.dirname, '../..', page)
@@ -36,7 +40,8 @@ export function writePage(page, reports) {
   const { seconds, processes, browsers } = options
   const how =
     `Written by \`LOAD_PAGE=${page} make load\`: ${date}, ${versions}; ${seconds} s a place, ${processes} processes ` +
-    `of each site and of visitors, ${browsers} browsers each.`
+    `of each site and of visitors, ${browsers} browsers each, on ${availableParallelism()} processors, on which there was a ` +
+    `load of ${busy.toFixed(1)} before it began.`
   const below = reports.map((report) => report.replace(/^## /, '### ')).join('\n\n')
   writeFileSync(file, `${text.slice(0, end)}${HEADING}\n${how}\n\n${below}\n`)
 }

@@ -63,7 +63,7 @@ export async function runPlace(kind) {
     console.log(`${kind}: ${place.says}`)
     sites = await startSites(place)
     const before = await memory(place)
-    const order = { ports: sites.ports, browsers: options.browsers, cap: CAP, grace: GRACE, place: kind, basic: false }
+    const order = { ports: sites.ports, browsers: options.browsers, cap: CAP, grace: GRACE, basic: false }
     await crowd.ask('start', order)
     const began = Date.now()
     const quiet = startProgress(kind, crowd)

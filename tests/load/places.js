@@ -1,6 +1,7 @@
 // Where the sites have their sessions, and what happens there while they are used.
-import { commandOn, startCluster, startSentinel, startServer, until } from '../../clients/node/test/server.ts'
+import { commandOn, startCluster, startSentinel, startServer } from '../../clients/node/test/server.ts'
 import { moveTogether, reshard, untilAgreed } from './move.js'
+import { waitFor } from './wait.js'
 import { startWatermark } from './watermark.js'
 
 /** Slots that are moved one by one, a second of the load. */
@@ -12,7 +13,6 @@ async function single() {
   return {
     kind: 'single',
     says: 'one server',
-    servers: [server],
     django: { url: `${server.url}/0` },
     express: { kind: 'single', port: server.port },
     primaries: async () => [server],
@@ -34,7 +34,6 @@ async function pair() {
   return {
     kind: 'pair',
     says: 'a primary and a replica behind Sentinel',
-    servers: [primary, replica],
     django: {
       sentinel: { sentinels: [`127.0.0.1:${sentinel.port}`], service_name: name, socket_timeout: 2 },
     },
@@ -47,16 +46,16 @@ async function pair() {
       const killed = Date.now()
       await crowd.ask('killed', { from, killed })
       const role = async () => String(await replica.command('INFO', 'replication'))
-      await until(async () => (await role()).includes('role:master'), 'the replica is the primary')
+      await waitFor(async () => (await role()).includes('role:master'), 'the replica is the primary')
       current = replica
       const promoted = Date.now()
       const address = async () => String((await tell('GET-MASTER-ADDR-BY-NAME', name))[1])
-      await until(async () => (await address()) === String(replica.port), 'Sentinel names the new primary')
+      await waitFor(async () => (await address()) === String(replica.port), 'Sentinel names the new primary')
       // As a replica from the start: as a primary it would be empty, and clients that come too early would believe it.
       const args = ['--replicaof', '127.0.0.1', String(replica.port)]
       former = await startServer({ port: primary.port, args })
       const link = async () => String(await former.command('INFO', 'replication'))
-      await until(async () => (await link()).includes('master_link_status:up'), 'the former primary follows')
+      await waitFor(async () => (await link()).includes('master_link_status:up'), 'the former primary follows')
       return { killed, text: `the primary was killed; the replica was the primary ${promoted - killed} ms later` }
     },
     close: async () => {
@@ -73,7 +72,6 @@ async function cluster() {
   return {
     kind: 'cluster',
     says: 'a cluster of three primaries',
-    servers: nodes,
     django: { cluster: { nodes: ports.map((port) => `127.0.0.1:${port}`), socket_timeout: 2 } },
     express: { kind: 'cluster', ports },
     primaries: async () => nodes,

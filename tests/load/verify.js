@@ -1,5 +1,5 @@
 // What the servers themselves say at the end, held against the books of all processes.
-import { until } from '../../clients/node/test/server.ts'
+import { waitFor } from './wait.js'
 
 const numbers = (flat) => Object.fromEntries(flat.flatMap((name, n) => (n % 2 ? [] : [[name, Number(flat[n + 1])]])))
 
@@ -12,10 +12,11 @@ const count = (found) => found.reduce((total, { sessions }) => total + sessions,
 
 /** What these servers say, when what has ended by itself is removed from their keys. */
 async function settled(servers, most) {
-  return until(async () => {
+  const few = async () => {
     const found = await ask(servers)
     return count(found) <= most && found
-  }).catch(() => ask(servers))
+  }
+  return waitFor(few, 'what has ended is removed', 5).catch(() => ask(servers))
 }
 
 /** @returns What is different: the index of each server, and how many sessions they have together. */
