@@ -150,19 +150,42 @@ export class Adapter<S extends object = Data> {
 
   /** The id of the session if it can only be read: what a rotation left for requests under way. */
   snapshotId(data: S): string | undefined {
-    const session = noted(data)?.session
+    const session = (noted(data) ?? carried(data))?.session
     return session?.isSnapshot ? session.id : undefined
   }
 
-  /** Gives a stored session another id. @returns The id; null if the session has ended. */
-  async rotate(sid: string, data: S, id: string, grace: number): Promise<string | null> {
+  /**
+   * Gives a stored session another id; `to` is the object that is the session from then on.
+   *
+   * @returns The id; null if the session has ended.
+   */
+  async rotate(sid: string, data: S, id: string, grace: number, to = data): Promise<string | null> {
     const entry = this.#entryOf(sid, data)!
     const write = this.#write(data, entry)
     const members = encode(data, write.cookie, this.serializer)
     const session = await this.core.rotate(entry.session, { ...write, data, members, id, grace })
     if (session === null) return null
-    this.#remember(data, session, write)
+    this.#remember(to, session, write)
     return session.id
+  }
+
+  /**
+   * As `rotate`, for a framework that has made the new id by itself, and for any session: one that was never stored is
+   * stored, and where it has ended meanwhile a new one begins with what this request has changed.
+   *
+   * @throws TypeError where a rotation cannot give this id.
+   */
+  async rotateTo(sid: string, data: S, id: string, grace: number, to = data): Promise<void> {
+    if (!this.isStored(sid, data)) return this.set(id, to)
+    if (this.core.besideOf(sid, id) !== id) {
+      throw new TypeError(
+        'In a cluster, and with hashKeys, a new id must have the first four characters of the old one',
+      )
+    }
+    if ((await this.rotate(sid, data, id, grace, to)) !== null) return
+    const changes = await this.changes(sid, data)
+    for (const name of Object.keys(to)) if (name !== 'cookie' && !(name in changes)) delete (to as Data)[name]
+    return this.set(id, to)
   }
 
   /** Of what a stored session holds, that which this request has changed. */

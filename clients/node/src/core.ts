@@ -313,6 +313,11 @@ export class Sessions<D extends object = Data> {
     return this.#keys.of(id)
   }
 
+  /** @internal The id that a rotation to `id` really gives. */
+  besideOf(former: string, id: string): string {
+    return this.#keys.beside(former, id)
+  }
+
   /** The handle of a session, as `sessions` gives it. */
   handleOf(id: string): string {
     return handleOf(this.#keys.of(id))

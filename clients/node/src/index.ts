@@ -165,6 +165,16 @@ export class RedisSessionStore<S extends object = Data> extends Store {
     this.#adapter.carryOver(session, created)
   }
 
+  /** @internal For frameworks that make the new id by themselves: see Adapter.rotateTo. */
+  rotateTo(sid: string, session: S, id: string, grace: number, to?: S): Promise<void> {
+    return this.#adapter.rotateTo(sid, session, id, grace, to)
+  }
+
+  /** @internal Whether this is what a rotation has left under the old id, which can only be read. */
+  isSnapshot(session: S): boolean {
+    return this.#adapter.snapshotId(session) !== undefined
+  }
+
   async #beginAgain(request: Data): Promise<void> {
     const { cookie, id } = request.session
     const changes = await this.#adapter.changes(id, request.session)

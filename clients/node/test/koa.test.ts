@@ -6,8 +6,8 @@ import Koa, { type Context } from 'koa'
 import { createSession } from 'koa-session'
 import { createClient } from 'redis6'
 import { RedisSessionStore } from '../src/index.js'
-import { koaStore } from '../src/koa.js'
-import { type Server, startServer } from './server.js'
+import { type KoaStore, koaStore as koaStoreOf } from '../src/koa.js'
+import { type Server, startServer, until } from './server.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: what koa-session puts into the context
 type WithSession = Context & { session: any }
@@ -16,6 +16,7 @@ describe('koaStore', () => {
   let server: Server
   let client: ReturnType<typeof createClient>
   let store: RedisSessionStore
+  let koaStore: KoaStore
   let http: ReturnType<Koa['listen']>
   let handle: (ctx: WithSession) => unknown
   const gone: string[] = []
@@ -32,6 +33,7 @@ describe('koaStore', () => {
       device: (ctx) => ({ agent: ctx.get('user-agent') }),
     })
     store.on('gone', (id: string) => gone.push(id))
+    koaStore = koaStoreOf(store)
   })
   after(async () => {
     client.destroy()
@@ -46,15 +48,20 @@ describe('koaStore', () => {
   async function serve(options: object, handler: (ctx: WithSession) => unknown) {
     handle = handler
     const app = new Koa()
-    app.use(createSession({ signed: false, store: koaStore(store), ...options } as never, app) as never)
+    app.use(createSession({ signed: false, store: koaStore, ...options } as never, app) as never)
     app.use(async (ctx) => {
       ctx.body = (await handle(ctx as WithSession)) ?? null
     })
     http?.close()
     http = app.listen(0, '127.0.0.1')
     await once(http, 'listening')
-    let cookie = ''
+    return browserOf('')
+  }
+  after(() => http?.close())
+
+  function browserOf(cookie: string) {
     return {
+      copy: () => browserOf(cookie),
       async get(path = '/', headers: Record<string, string> = {}) {
         const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}${path}`
         const reply = await fetch(url, { headers: { cookie, ...headers } })
@@ -67,7 +74,6 @@ describe('koaStore', () => {
       },
     }
   }
-  after(() => http?.close())
 
   const fields = async (id: string) => {
     const reply = (await server.command('SESSION.GET', `koa:${id}`)) as string[] | null
@@ -203,8 +209,156 @@ describe('koaStore', () => {
     assert.equal((await count()) - start, 3)
   })
 
+  /** A site where somebody signs in by a rotation. */
+  const signingIn = (options: object = {}) =>
+    serve(options, async (ctx) => {
+      const { path, query } = ctx
+      if (path === '/set') Object.assign(ctx.session, query)
+      if (path === '/regenerate') await ctx.session.regenerate()
+      if (path === '/end') ctx.session = null
+      if (path === '/login') {
+        ctx.session.userId = query.user
+        if (query.gone) await server.command('DEL', `koa:${ctx.session.externalKey}`)
+        await koaStore.rotate(ctx, query.grace ? { grace: Number(query.grace) } : {})
+        return ctx.session.externalKey
+      }
+      return JSON.stringify(ctx.session)
+    })
+
+  test('a sign-in rotates, and a request with the old cookie reads what was there before and sets no cookie', async () => {
+    for (const options of [{}, { rolling: true }, { maxAge: 'session' }]) {
+      const browser = await signingIn(options)
+      await browser.get('/set?cart=17')
+      const old = browser.copy()
+      const told = await browser.get('/login?user=alice')
+      assert.deepEqual([told, browser.id === old.id], [browser.id, false])
+      for (const path of ['/', '/set?late=1']) {
+        const late = old.copy()
+        const { cart, userId } = JSON.parse(await late.get(path))
+        assert.deepEqual([cart, userId, late.id], ['17', undefined, old.id])
+      }
+      const { cart, userId, late } = JSON.parse(await browser.get())
+      assert.deepEqual([cart, userId, late], ['17', 'alice', undefined])
+      assert.deepEqual(
+        (await store.sessions('alice', browser.id)).map(({ current }) => current),
+        [true],
+      )
+      await store.signOutAll('alice')
+    }
+  })
+
+  test('without a grace the old key is gone at once', async () => {
+    const browser = await signingIn()
+    await browser.get('/set?cart=17')
+    const old = browser.copy()
+    await browser.get('/login?user=alice&grace=0.001')
+    await until(async () => (await server.command('EXISTS', `koa:${old.id}`)) === 0)
+    assert.equal(JSON.parse(await old.get()).cart, undefined)
+  })
+
+  test('a request with the old cookie can begin another session', async () => {
+    const browser = await signingIn()
+    await browser.get('/set?cart=17')
+    const old = browser.copy()
+    await browser.get('/login?user=alice')
+    for (const path of ['/login?user=bob', '/regenerate']) {
+      const late = old.copy()
+      await late.get(path)
+      assert.notEqual(late.id, old.id, path)
+      await late.get('/set?mine=1')
+      assert.equal(JSON.parse(await late.get()).mine, '1', path)
+    }
+    assert.equal(JSON.parse(await browser.get()).userId, 'alice')
+    assert.equal((await store.sessions('bob')).length, 1)
+  })
+
+  test('a visitor who had no session is signed in, and one whose session ends meanwhile brings nothing back', async () => {
+    const browser = await signingIn()
+    await browser.get('/login?user=alice')
+    assert.equal(JSON.parse(await browser.get()).userId, 'alice')
+    await browser.get('/set?cart=17')
+    const { id } = browser
+    await browser.get('/login?user=bob&gone=1')
+    assert.equal(await fields(id), null)
+    const { cart, userId } = JSON.parse(await browser.get())
+    assert.deepEqual([cart, userId], [undefined, 'bob'])
+  })
+
+  test('a sign-in costs three commands at most', async () => {
+    const browser = await signingIn()
+    await browser.get('/set?cart=17')
+    await server.command('CONFIG', 'RESETSTAT')
+    await browser.get('/login?user=alice')
+    const text = String(await server.command('INFO', 'commandstats'))
+    const names = [...text.matchAll(/cmdstat_session\.(\w+):calls=(\d+)/g)].map(([, name, calls]) => `${name} ${calls}`)
+    // koa-session saves once more at the end, where the time of its end has changed by a millisecond at least.
+    assert.deepEqual(names.filter((name) => name !== 'set 1').sort(), ['get 1', 'rotate 1'])
+  })
+
+  test('of too many sign-ins the last is refused, and nobody is signed in under the old key', async () => {
+    const limited = new RedisSessionStore({
+      client,
+      prefix: 'koa:',
+      touchOnGet: false,
+      user: (session) => session.userId,
+      maxSessions: { count: 1, policy: 'reject' },
+    })
+    const sessions = koaStoreOf(limited)
+    const browser = await serve({ store: sessions }, async (ctx) => {
+      if (ctx.path === '/set') ctx.session.cart = 17
+      if (ctx.path !== '/login') return JSON.stringify(ctx.session)
+      ctx.session.userId = 'alice'
+      return sessions.rotate(ctx).catch((error) => {
+        delete ctx.session.userId
+        return error.code
+      })
+    })
+    const other = browser.copy()
+    await other.get('/login')
+    await browser.get('/set')
+    const { id } = browser
+    assert.equal(await browser.get('/login'), 'SESSIONLIMIT')
+    const { cart, userId } = JSON.parse(await browser.get())
+    assert.deepEqual([cart, userId], [17, undefined])
+    assert.equal((await fields(id))?.userId, undefined)
+    assert.equal((await store.sessions('alice')).length, 1)
+  })
+
+  test('where a rotation fails nobody is signed in, and the session is what it was', async () => {
+    const browser = await signingIn()
+    await browser.get('/set?cart=17')
+    const { id } = browser
+    await server.command('ACL', 'SETUSER', 'default', '-session.rotate')
+    try {
+      await browser.get('/login?user=alice')
+    } finally {
+      await server.command('ACL', 'SETUSER', 'default', '+session.rotate')
+    }
+    assert.equal(browser.id, id)
+    const { cart, userId } = JSON.parse(await browser.get())
+    assert.deepEqual([cart, userId], ['17', undefined])
+    await browser.get('/login?user=alice')
+    assert.equal(JSON.parse(await browser.get()).userId, 'alice')
+  })
+
+  test('a new key has the beginning of the old one where keys are hashed', async () => {
+    const hashed = new RedisSessionStore({ client, prefix: 'koa:', touchOnGet: false, hashKeys: true })
+    const sessions = koaStoreOf(hashed)
+    const browser = await serve({ store: sessions, genid: () => crypto.randomUUID() }, async (ctx) => {
+      if (ctx.path === '/set') ctx.session.cart = 17
+      if (ctx.path === '/login') await sessions.rotate(ctx)
+      return JSON.stringify(ctx.session)
+    })
+    await browser.get('/set')
+    const old = browser.copy()
+    await browser.get('/login')
+    assert.notEqual(browser.id, old.id)
+    assert.equal(browser.id.slice(0, 4), old.id.slice(0, 4))
+    assert.deepEqual([JSON.parse(await browser.get()).cart, JSON.parse(await old.get()).cart], [17, 17])
+  })
+
   test('works where no context is passed', async () => {
-    const bare = koaStore(store)
+    const bare = koaStoreOf(store)
     await bare.set('x', { a: 1, b: 2 }, 5000)
     assert.deepEqual(await bare.get('x'), { a: 1, b: 2 })
     await bare.set('x', { b: 3 }, 5000)
