@@ -6,10 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+import redis
 import redis.asyncio
 from starlette.websockets import WebSocketDisconnect
 
-from redis_session_client import AsyncStore
+from redis_session_client import AsyncStore, Store
 from redis_session_client.asgi import SessionMiddleware, save
 from tests.asgi.site import ask, visit
 from tests.servers import wait_for
@@ -99,6 +100,55 @@ async def test_what_changes_while_it_is_saved_is_saved_next(server, fails):
         await asyncio.gather(saving, return_exceptions=True)
         assert scope["session"]["n"] == 2
 
+    assert await left_by(app, server) == {"n": 2}
+
+
+@pytest.mark.parametrize("more", [{}, {"m": 2}])
+async def test_what_two_tasks_save_at_the_same_time_is_saved_in_turn(server, more):
+    async def app(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        server.command("CLIENT", "PAUSE", 10_000, "WRITE")
+        scope["session"]["k"] = 1
+        first = asyncio.create_task(save(scope))
+        await asyncio.to_thread(wait_for, lambda: "blocked_clients:1" in server.command("INFO", "clients"))
+        del scope["session"]["k"]
+        scope["session"].update(more)
+        second = asyncio.create_task(save(scope))
+        await asyncio.sleep(0)  # until it waits for something
+        server.command("CLIENT", "UNPAUSE")
+        await asyncio.gather(first, second)
+
+    assert await left_by(app, server) == {"n": 0, **more}
+
+
+def test_without_asyncio_they_are_saved_in_turn_too(server):
+    trio = pytest.importorskip("trio")
+
+    async def app(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        async with trio.open_nursery() as nursery:
+            for n in range(5):
+                scope["session"][str(n)] = n
+                nursery.start_soon(save, scope)
+                await trio.sleep(0)
+                del scope["session"][str(n)]
+                nursery.start_soon(save, scope)
+
+    async def nothing(_):
+        pass
+
+    store = Store(redis.Redis(port=server.port))
+    store.create("abcdefgh", {"n": 0})
+    scope = {"type": "websocket", "headers": [(b"cookie", b"session=abcdefgh")], "client": ("", 0)}
+    trio.run(SessionMiddleware(app, url=server.url), scope, None, nothing)
+    loaded = store.load("abcdefgh")
+    assert loaded is not None
+    assert loaded.data() == {"n": 0}
+
+
+async def left_by(app, server) -> dict[str, Any]:
+    """What the session of a socket holds when it is closed. Before, it holds `{"n": 0}`."""
+
     async def nothing(_):
         pass
 
@@ -110,5 +160,5 @@ async def test_what_changes_while_it_is_saved_is_saved_next(server, fails):
     await site(scope, None, nothing)
     loaded = await store.load("abcdefgh")
     assert loaded is not None
-    assert loaded.data() == {"n": 2}
     await client.aclose()
+    return loaded.data()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from .._arguments import Timeout
 from .._visit import UserOf, Visit, arun
 from ..store import DEVICE, AsyncStore
+from .stores import lock_for
 
 TOO_LATE = (
     "a session begins, gets a user or is rotated after the response has begun or the web socket was accepted, "
@@ -42,6 +44,7 @@ class Session(dict[str, Any]):
     store: AsyncStore
     rules: Rules
     device: Callable[[], Any] | None = None
+    _lock: AbstractAsyncContextManager[Any] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -66,10 +69,17 @@ class Session(dict[str, Any]):
         return dict(dict.items(self))
 
     async def write(self) -> None:
-        """Writes what has changed. One command, or none.
+        """Writes what has changed. One command, or none. Tasks that call it at the same time do so in turn.
 
         Raises RuntimeError where the session would need a new id and the headers are sent.
         """
+        if self._lock is None:
+            self._lock = lock_for(self.store)
+        # The next write of another task compares with what this one has written.
+        async with self._lock:
+            await self._write()
+
+    async def _write(self) -> None:
         data = self.plain()
         if not data and not self.modified:
             return
@@ -77,12 +87,13 @@ class Session(dict[str, Any]):
             raise RuntimeError(TOO_LATE)
         # Before the write and not after it: what another task changes meanwhile is to be written next.
         self.may_differ = False
+        device = data.get(DEVICE)
         try:
             await arun(self.store, self.visit.save(data, user=self.user, idle=self.rules.idle, device=self.device))
         except BaseException:
             self.may_differ = True
             raise
-        if DEVICE in data:
+        if data.get(DEVICE) is not device:
             super().__setitem__(DEVICE, data[DEVICE])
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -42,6 +43,15 @@ class InThreads:
             return await anyio.to_thread.run_sync(partial(sync, *args, **options))
 
         return in_thread
+
+
+def lock_for(store: AsyncStore) -> AbstractAsyncContextManager[Any]:
+    """A lock that tasks can wait for which use this store."""
+    if isinstance(store, InThreads):
+        import anyio  # noqa: PLC0415 - see there
+
+        return anyio.Lock()
+    return asyncio.Lock()
 
 
 class StorePerLoop:
