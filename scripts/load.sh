@@ -24,7 +24,7 @@ run() { node --import tsx ../../tests/load/run.js; }
 tampered() {
     local said status=0
     said=$(LOAD_TAMPER=$1 LOAD_PLACES=single LOAD_SECONDS=2 run) || status=$?
-    if [ "$status" -ne 1 ] || ! grep -q '^Differences:$' <<<"$said"; then
+    if [ "$status" -ne 1 ] || ! grep -q '^- Differences:$' <<<"$said"; then
         printf '%s\nThe check did not find what was done to a session (%s): it ended with %s\n' "$said" "$1" "$status" >&2
         exit 1
     fi

@@ -90,7 +90,7 @@ export class Books {
   }
 
   differ(session, text) {
-    this.differences.push([`${session?.name ?? 'the list'}: ${text}`, ...(session?.story ?? [])].join('\n    '))
+    this.differences.push([`${session?.name ?? 'the list'}: ${text}`, ...(session?.story ?? [])].join('\n      '))
   }
 
   /** What becomes of a user's other sessions when one more begins: the oldest beyond the cap end. */

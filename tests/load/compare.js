@@ -26,7 +26,7 @@ class Contender {
     this.server = await startServer()
     const { port, url } = this.server
     const where = framework === 'django' ? { url: `${url}/0` } : { kind: 'single', port }
-    const site = { store, where, client: 'node-redis', cap: 0, grace: GRACE, idle: IDLE }
+    const site = { store, where, client: 'node-redis', cap: 0, grace: GRACE, idle: IDLE, handles: false }
     const start = () => frameworks[framework].start(site)
     this.sites = await Promise.all(Array.from({ length: options.processes }, start))
     this.crowd = new Crowd(options.processes)

@@ -11,7 +11,7 @@ const PROGRESS = 5000 // ms
 
 export async function startSites(place) {
   const clients = ['node-redis', 'ioredis']
-  const site = { store: 'ours', cap: CAP, grace: GRACE, idle: IDLE }
+  const site = { store: 'ours', cap: CAP, grace: GRACE, idle: IDLE, handles: true }
   const each = Array.from({ length: options.processes }, (_, n) => n)
   const started = await Promise.all([
     ...each.map(() => startDjango({ ...site, where: place.django })),

@@ -1,8 +1,8 @@
 // The site in Express, on a free port of 127.0.0.1, which it tells its parent.
 //
 // What it is to be comes in LOAD_SITE, as JSON: `store` ("ours" or "connect-redis"), `client` ("node-redis" or
-// "ioredis"), `where` (the server), `cap`, `idle` and `grace` (seconds). Pages answer in JSON what they have read of the
-// session.
+// "ioredis"), `where` (the server), `cap`, `idle` and `grace` (seconds), and in `handles` whether answers tell the handle of
+// the session. Pages answer in JSON what they have read of the session.
 import { RedisStore } from 'connect-redis'
 import express from 'express'
 import session from 'express-session'
@@ -41,7 +41,7 @@ const fieldsOf = (session) => Object.fromEntries(Object.entries(session).filter(
 const stateOf = (request) => ({ user: request.session.user ?? null, fields: fieldsOf(request.session) })
 
 function answer(request, response, more = {}) {
-  if (ours && request.sessionID) response.set('X-Handle', store.core.handleOf(request.sessionID))
+  if (chosen.handles && request.sessionID) response.set('X-Handle', store.core.handleOf(request.sessionID))
   response.json({ ...stateOf(request), ...more })
 }
 

@@ -1,7 +1,8 @@
 """The site in Django, served by waitress on a free port of 127.0.0.1, which it prints.
 
 What it is to be comes in LOAD_SITE, as JSON: `store` ("ours" or "cache"), `where` (the server, as in SESSION_REDIS),
-`cap`, `idle` and `grace` (seconds), `threads`. Pages answer in JSON what they have read of the session.
+`cap`, `idle` and `grace` (seconds), `threads`, and in `handles` whether answers tell the handle of the session. Pages
+answer in JSON what they have read of the session.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ def engine() -> dict[str, Any]:
     return {
         "SESSION_ENGINE": "redis_session_client.django",
         "SESSION_REDIS": chosen,
-        "MIDDLEWARE": ["__main__.with_handle", "redis_session_client.django.middleware.SessionMiddleware"],
+        "MIDDLEWARE": [
+            *(["__main__.with_handle"] if CHOSEN["handles"] else []),
+            "redis_session_client.django.middleware.SessionMiddleware",
+        ],
     }
 
 

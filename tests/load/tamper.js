@@ -6,7 +6,7 @@ async function someSession(server) {
   do {
     const [next, keys] = await server.command('SCAN', cursor, 'TYPE', 'sess-hash')
     for (const key of keys) {
-      const said = await server.command('SESSION.INFO', key)
+      const said = (await server.command('SESSION.INFO', key)) ?? [] // it has just ended
       const info = Object.fromEntries(Array.from({ length: said.length / 2 }, (_, n) => [said[2 * n], said[2 * n + 1]]))
       if (info.user && !info.grace && Number(info.idle) > 600_000) return { key, user: info.user }
     }
