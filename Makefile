@@ -117,13 +117,13 @@ test-clients: build ## runs the README's examples with redis-py and node-redis (
 	@scripts/need.sh python node && . scripts/paths.sh && scripts/test-clients.sh $(MODULE)
 
 deb: setup ## makes a Debian package of the module in build/dist
-	@scripts/dist-module.sh && scripts/deb.sh
+	@scripts/need.sh deb && scripts/dist-module.sh && scripts/deb.sh
 
 test-deb: deb ## installs the Debian package into clean trees of Debian 12 and 13, uses and purges it (needs root)
 	@scripts/test-deb.sh build/dist/redis-session_*.deb
 
 dist: setup ## makes what is released in build/dist: module, Debian package, bill of materials, packages for Python and Node.js
-	@scripts/need.sh python node && . scripts/paths.sh && scripts/dist.sh
+	@scripts/need.sh python node deb && . scripts/paths.sh && scripts/dist.sh
 
 test-dist: dist ## installs and uses all of that (needs root)
 	@. scripts/paths.sh && scripts/test-dist.sh

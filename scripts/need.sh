@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the packages' tests need and this machine lacks: scripts/need.sh python | node ...
+# Installs what the packages and their tests need and this machine lacks: scripts/need.sh python | node | deb ...
 # What Debian has not in the version that is needed is put into build/, and `. scripts/paths.sh` finds it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,10 +25,13 @@ node_js() {
     node_is_there || { echo "Please install Node.js 20 or later, with npm, and try again" >&2; exit 1; }
 }
 
+deb() { command -v dpkg-shlibdeps >/dev/null || scripts/install.sh dpkg-dev; }
+
 for what in "$@"; do
     case $what in
         python) python ;;
         node) node_js ;;
-        *) echo "usage: scripts/need.sh python | node ..." >&2; exit 2 ;;
+        deb) deb ;;
+        *) echo "usage: scripts/need.sh python | node | deb ..." >&2; exit 2 ;;
     esac
 done
