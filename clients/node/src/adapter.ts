@@ -179,7 +179,7 @@ export class Adapter<S extends object = Data> {
     if (!this.isStored(sid, data)) return this.set(id, to)
     if (this.core.besideOf(sid, id) !== id) {
       throw new TypeError(
-        'In a cluster, and with hashKeys, a new id must have the first four characters of the old one',
+        'In a cluster, and with hashKeys, a new id begins as the old one: give @fastify/session idGenerator(store)',
       )
     }
     if ((await this.rotate(sid, data, id, grace, to)) !== null) return

@@ -17,6 +17,13 @@ const warning: Callback<void> = (error) => {
   if (error) process.emitWarning(`A session was not ended: ${error.message}`, 'SessionWarning')
 }
 
+/** A session that is to get another id. */
+interface Rotation<S> {
+  sid: string
+  session: S
+  grace: number
+}
+
 /**
  * Emits `gone` with the id and the session where a write was dropped because the session had ended meanwhile.
  *
@@ -33,6 +40,7 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   /** The sessions without any framework. */
   readonly core: Sessions
   readonly #adapter: Adapter<S>
+  #rotating: Rotation<S> | undefined
   /** Set by express-session: begins a session for a request. */
   declare generate: (request: Data) => void
 
@@ -63,7 +71,12 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   set(sid: string, session: S): Promise<void>
   set(sid: string, session: S, callback: Callback<void> | undefined): void
   set(sid: string, session: S, callback?: Callback<void>) {
-    return answer(this.#adapter.set(sid, session), callback)
+    const from = this.#rotating
+    const saved =
+      from === undefined
+        ? this.#adapter.set(sid, session)
+        : this.#adapter.rotateTo(from.sid, from.session, sid, from.grace, session)
+    return answer(saved, callback)
   }
 
   /** Keeps a session alive, and saves it if its cookie or its user is another one. */
@@ -79,6 +92,7 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   destroy(...[sid, ...callbacks]: [sid: string, callback?: Callback<void> | undefined]) {
     // `req.session.destroy()` hands on that it has got none. Nobody would see the promise fail, and that ends the process.
     const [callback = warning] = callbacks
+    if (this.#rotating !== undefined) return callback(null)
     // A request that brings the former id of its session has none: see createSession.
     const ended = sid === undefined ? Promise.resolve() : this.#adapter.destroy(sid)
     return answer(ended, callbacks.length === 0 ? undefined : callback)
@@ -168,6 +182,24 @@ export class RedisSessionStore<S extends object = Data> extends Store {
   /** @internal For frameworks that make the new id by themselves: see Adapter.rotateTo. */
   rotateTo(sid: string, session: S, id: string, grace: number, to?: S): Promise<void> {
     return this.#adapter.rotateTo(sid, session, id, grace, to)
+  }
+
+  /**
+   * @internal For a framework that ends the old session and saves another one, and does both at once, not later: within
+   * `regenerate` the two are one rotation.
+   */
+  rotating<T>(rotation: Rotation<S>, regenerate: () => T): T {
+    this.#rotating = rotation
+    try {
+      return regenerate()
+    } finally {
+      this.#rotating = undefined
+    }
+  }
+
+  /** @internal This id, or during a rotation the one that it can give. */
+  besideRotating(id: string): string {
+    return this.#rotating === undefined ? id : this.core.besideOf(this.#rotating.sid, id)
   }
 
   /** @internal Whether this is what a rotation has left under the old id, which can only be read. */

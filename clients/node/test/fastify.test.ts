@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fastifyCookie from '@fastify/cookie'
 import fastifySession from '@fastify/session'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { RedisSessionStore } from '../src/index.js'
+import { fastifyRotation, idGenerator, type RotateSession } from '../src/fastify.js'
+import { RedisSessionStore, type SessionError } from '../src/index.js'
 import { type Client, flavours } from './clients.js'
 import { type Server, startServer } from './server.js'
 
@@ -12,7 +13,8 @@ const SECRET = 'a secret of a test, which has more than thirty-two characters'
 
 // biome-ignore lint/suspicious/noExplicitAny: a session holds whatever the application puts there
 type Session = any
-type Handler = (request: FastifyRequest & { session: Session }, reply: FastifyReply) => unknown
+type Request = FastifyRequest & { session: Session; rotateSession: RotateSession }
+type Handler = (request: Request, reply: FastifyReply) => unknown
 
 for (const flavour of [flavours[2]!, flavours.at(-1)!]) {
   describe(`@fastify/session with RedisSessionStore, ${flavour.name}`, () => {
@@ -43,9 +45,15 @@ for (const flavour of [flavours[2]!, flavours.at(-1)!]) {
       app = Fastify()
       await app.register(fastifyCookie)
       await app.register(fastifySession, { secret: SECRET, cookie: { secure: false }, store, ...options } as never)
+      await app.register(fastifyRotation, { store, ...options })
       app.get('*', (request, reply) => handler(request as never, reply))
+      return browserOf('')
+    }
+
+    function browserOf(cookie: string) {
       const browser = {
-        cookie: '',
+        cookie,
+        copy: () => browserOf(browser.cookie),
         async get(url: string) {
           const { cookie } = browser
           const reply = await app!.inject({ url, headers: cookie ? { cookie } : {} })
@@ -178,6 +186,139 @@ for (const flavour of [flavours[2]!, flavours.at(-1)!]) {
       assert.equal((await browser.get('/slow')).status, 200)
       assert.equal(await server.command('EXISTS', `web:${id}`), 0)
       assert.deepEqual(gone, [id])
+    })
+
+    /** A site where somebody signs in by a rotation. Each request does what its path says. */
+    const signingIn = (options: object = {}) =>
+      serve(async (request) => {
+        const [, verb, name] = request.url.split('/')
+        if (verb === 'set') request.session[name!] = 17
+        if (verb === 'save') await request.session.save()
+        if (verb === 'reload') await request.session.reload()
+        if (verb === 'regenerate') await request.session.regenerate()
+        if (verb === 'gone') await server.command('DEL', `web:${request.session.sessionId}`)
+        if (verb === 'login' || verb === 'gone') {
+          request.session.userId = name
+          try {
+            await request.rotateSession()
+          } catch (error) {
+            if ((error as SessionError).code !== 'SESSIONLIMIT') throw error
+            delete request.session.userId
+            return { code: 'SESSIONLIMIT' }
+          }
+        }
+        return request.session
+      }, options)
+
+    for (const options of [{}, { rolling: false, saveUninitialized: false }]) {
+      test(`a sign-in rotates, and a request with the old cookie sets none, ${JSON.stringify(options)}`, async () => {
+        const browser = await signingIn({ ...options, cookie: { secure: false, maxAge: 60_000 } })
+        await browser.get('/set/cart')
+        const old = browser.copy()
+        const login = JSON.parse((await browser.get('/login/alice')).text)
+        assert.deepEqual([login.cart, login.userId, browser.id === old.id], [17, 'alice', false])
+        for (const path of ['/', '/set/late', '/save', '/reload']) {
+          const { text, set } = await old.copy().get(path)
+          const { cart, userId } = JSON.parse(text)
+          assert.deepEqual([cart, userId, set], [17, undefined, undefined], path)
+        }
+        const { cart, userId, late, cookie } = JSON.parse((await browser.get('/')).text)
+        assert.deepEqual([cart, userId, late, cookie.originalMaxAge], [17, 'alice', undefined, 60_000])
+        assert.deepEqual(
+          (await store.sessions('alice', browser.id)).map(({ current }) => current),
+          [true],
+        )
+      })
+    }
+
+    test('a request with the old cookie can begin another session', async () => {
+      const browser = await signingIn()
+      await browser.get('/set/cart')
+      const old = browser.copy()
+      await browser.get('/login/alice')
+      for (const path of ['/login/bob', '/regenerate']) {
+        const late = old.copy()
+        await late.get(path)
+        assert.notEqual(late.id, old.id, path)
+        await late.get('/set/mine')
+        assert.equal(JSON.parse((await late.get('/')).text).mine, 17, path)
+      }
+      assert.equal(JSON.parse((await browser.get('/')).text).userId, 'alice')
+      assert.equal((await store.sessions('bob')).length, 1)
+    })
+
+    test('a visitor who had no session is signed in, and one whose session ends meanwhile brings nothing back', async () => {
+      const browser = await signingIn()
+      await browser.get('/login/alice')
+      assert.equal(JSON.parse((await browser.get('/')).text).userId, 'alice')
+      await browser.get('/set/cart')
+      const { id } = browser
+      await browser.get('/gone/bob')
+      assert.equal(await server.command('EXISTS', `web:${id}`), 0)
+      const { cart, userId } = JSON.parse((await browser.get('/')).text)
+      assert.deepEqual([cart, userId], [undefined, 'bob'])
+    })
+
+    test('a sign-in costs two commands', async () => {
+      const browser = await signingIn()
+      await browser.get('/set/cart')
+      await server.command('CONFIG', 'RESETSTAT')
+      await browser.get('/login/alice')
+      const text = String(await server.command('INFO', 'commandstats'))
+      const names = [...text.matchAll(/cmdstat_session\.(\w+):calls=(\d+)/g)].map(([, name, n]) => `${name} ${n}`)
+      assert.deepEqual(names.sort(), ['getex 1', 'rotate 1'])
+    })
+
+    test('where a rotation fails nobody is signed in under the old id', async () => {
+      const browser = await signingIn()
+      await browser.get('/set/cart')
+      await server.command('ACL', 'SETUSER', 'default', '-session.rotate')
+      try {
+        const { status, set } = await browser.get('/login/alice')
+        assert.deepEqual([status, set], [500, undefined])
+      } finally {
+        await server.command('ACL', 'SETUSER', 'default', '+session.rotate')
+      }
+      const { cart, userId } = JSON.parse((await browser.get('/')).text)
+      assert.deepEqual([cart, userId], [17, undefined])
+      assert.equal(JSON.parse((await browser.get('/login/alice')).text).userId, 'alice')
+    })
+
+    test('of too many sign-ins the last is told, and the session is what it was', async () => {
+      const limited = new RedisSessionStore({
+        client: opened.client,
+        prefix: 'web:',
+        user: (session) => session.userId,
+        maxSessions: { count: 1, policy: 'reject' },
+      })
+      const browser = await signingIn({ store: limited })
+      await browser.copy().get('/login/alice')
+      await browser.get('/set/cart')
+      const { id } = browser
+      assert.equal(JSON.parse((await browser.get('/login/alice')).text).code, 'SESSIONLIMIT')
+      const { cart, userId } = JSON.parse((await browser.get('/')).text)
+      assert.deepEqual([cart, userId, browser.id], [17, undefined, id])
+    })
+
+    test('with hashed keys ids of ours are needed, and without them that is told', async () => {
+      const hashed = new RedisSessionStore({ client: opened.client, prefix: 'web:', hashKeys: true })
+      const other = await signingIn({ store: hashed })
+      await other.get('/set/cart')
+      const { status, text } = await other.get('/login/alice')
+      assert.equal(status, 500)
+      assert.match(JSON.parse(text).message, /idGenerator/)
+      const browser = await signingIn({ store: hashed, idGenerator: idGenerator(hashed) })
+      await browser.get('/set/cart')
+      const old = browser.copy()
+      await browser.get('/login/alice')
+      assert.notEqual(browser.id, old.id)
+      for (const one of [browser, old]) assert.equal(JSON.parse((await one.get('/')).text).cart, 17)
+    })
+
+    test('the plugin is registered after @fastify/session', async () => {
+      const bare = Fastify()
+      bare.register(fastifyRotation, { store })
+      await assert.rejects(async () => bare.ready(), /after @fastify\/session/)
     })
 
     test('a server that is away is an error of that request alone', async () => {

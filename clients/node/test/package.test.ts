@@ -42,7 +42,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const modules = ['.', './core', './koa', './better-auth', './events']
+const modules = ['.', './core', './koa', './fastify', './better-auth', './events']
 
 const nameOf = (path: string) => join('redis-session-client', path)
 
