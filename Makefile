@@ -1,15 +1,17 @@
 # redis-session: build, run, test. `make help` lists the targets.
 
 PORT         ?= 6379
-REDIS_SERVER ?= redis-server
-REDIS_CLI    ?= redis-cli
+# The first of these that is here; none: the first, which is installed then.
+found         = $(firstword $(foreach program,$(1),$(if $(shell command -v $(program)),$(program))) $(1))
+REDIS_SERVER ?= $(call found,redis-server valkey-server)
+REDIS_CLI    ?= $(call found,redis-cli valkey-cli)
 PREFIX       ?= /usr/local
 # `make cluster` begins at another port than `make run`.
 CLUSTER_PORT := $(if $(filter file,$(origin PORT)),7000,$(PORT))
-MODULE       := target/release/libredis_session.so
+MODULE       := $(or $(CARGO_TARGET_DIR),target)/release/libredis_session.so
 
 export PORT REDIS_SERVER REDIS_CLI
-export SESSION_MODULE ?= $(CURDIR)/$(MODULE)
+export SESSION_MODULE ?= $(abspath $(MODULE))
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
@@ -102,7 +104,7 @@ bench-instructions: setup ## counts the instructions of a call (needs valgrind);
 	CARGO_PROFILE_RELEASE_DEBUG=1 CARGO_PROFILE_RELEASE_STRIP=none cargo build --release --locked --target-dir target/symbols
 	cargo build --release --locked --example floor
 	VALGRIND_SERVER="$(SESSION_SERVER)" SESSION_SERVER=$(CURDIR)/scripts/bench-valgrind.sh \
-		SESSION_MODULE=$(CURDIR)/target/symbols/$(MODULE:target/%=%) cargo bench --locked --bench sessions -- instructions
+		SESSION_MODULE=$(CURDIR)/target/symbols/release/libredis_session.so cargo bench --locked --bench sessions -- instructions
 
 bench-python: build ## measures sites in Python against their present stores, writes docs/benchmarks-python.md
 	@scripts/need.sh python && scripts/bench-python.sh
@@ -147,7 +149,8 @@ lint: setup ## formatting and clippy, warnings denied
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-install: build ## copies the module to PREFIX/lib/redis/modules (default /usr/local)
+install: ## copies the module that `make build` built to PREFIX/lib/redis/modules (default /usr/local; Debian's services load from /usr)
+	@[ -f $(MODULE) ] || { echo "There is no $(MODULE): make build" >&2; exit 1; }
 	install -D -m 755 $(MODULE) $(DESTDIR)$(PREFIX)/lib/redis/modules/libredis_session.so
 	@echo "Load it with: loadmodule $(PREFIX)/lib/redis/modules/libredis_session.so"
 
