@@ -41,7 +41,7 @@ BUILD_CHECKED = CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEAS
 	cargo build --release --locked --features inject-panics --target-dir target/checked
 
 test: test-module ## runs every test: of the module, of the packages for Python and Node, of the pages
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-python test-node
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,--jobs=2 --output-sync=target) test-python test-node
 	@. scripts/paths.sh && SCREENSHOTS= scripts/test-browser.sh $(MODULE)
 
 test-module: build ## runs the tests of the module
