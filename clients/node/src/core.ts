@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Arg, type Connection, connection, type Reply, record } from './clients.js'
 import { count, type Device, type Limit, type LimitPolicy, list, makeRoom, signOut, signOutAll } from './devices.js'
 import { SessionError } from './errors.js'
-import { type Change, everything, join, membersOf, parse } from './fields.js'
+import { type Change, DEVICE, everything, join, membersOf, parse } from './fields.js'
 import { handleOf, Keys, newId } from './keys.js'
 import { outcome } from './outcome.js'
 import { checkServer, checkUser } from './ready.js'
@@ -215,7 +215,7 @@ export class Sessions<D extends object = Data> {
     ]
     // Only with a grace does the server know a rotation that is sent again for the same one.
     const write = () => (grace > 0 ? sendTo : sendOnce)(this.connection, words)
-    if ((await unlessGone(this.#bind(change.user, key, write))) === null) return null
+    if ((await unlessGone(this.#bind(change.user, key, write, this.#keys.of(session.id)))) === null) return null
     written(session, change)
     return new Session(id, session.data, session.user, session.idle, session.known)
   }
@@ -342,20 +342,28 @@ export class Sessions<D extends object = Data> {
   /**
    * Carries out a write that makes a session this user's. In a cluster a node knows the sessions of its own slots only:
    * there the limit is kept here, over all primaries. (Two sign-ins in the same moment may both find room.)
+   *
+   * @param from The key that the session has until then.
    */
-  #bind(user: string | null | undefined, key: string, write: () => Promise<Reply>): Promise<Reply> {
+  #bind(user: string | null | undefined, key: string, write: () => Promise<Reply>, from = key): Promise<Reply> {
     const limit = this.#limit
     if (typeof user !== 'string' || limit === undefined || this.connection.topology !== 'cluster') return write()
-    return this.#bindInCluster(user, key, limit, write)
+    if (limit.policy === 'reject') return this.#bindWithin(limit.count, user, from, write)
+    return write().then(async (reply) => {
+      if (reply !== null) await makeRoom(this.connection, user, key, limit)
+      return reply
+    })
   }
 
-  async #bindInCluster(user: string, key: string, limit: Limit, write: () => Promise<Reply>): Promise<Reply> {
-    if (limit.policy === 'reject' && (await this.count(user)) >= limit.count) {
-      throw new SessionError('SESSIONLIMIT', `the user has the maximum of ${limit.count} concurrent sessions`)
+  /** A session that is the user's already takes no room. */
+  async #bindWithin(count: number, user: string, key: string, write: () => Promise<Reply>): Promise<Reply> {
+    if ((await this.count(user)) >= count) {
+      const owner = await sendTo(this.connection, ['SESSION.GET', key, 'META', '1', 'user', 'FIELDS', '1', DEVICE])
+      if (record(owner).user !== user) {
+        throw new SessionError('SESSIONLIMIT', `the user has the maximum of ${count} concurrent sessions`)
+      }
     }
-    const reply = await write()
-    if (reply !== null && limit.policy !== 'reject') await makeRoom(this.connection, user, key, limit)
-    return reply
+    return write()
   }
 
   /** Saves unless somebody has written since `version`. @returns Whether it is settled: written, or nothing to write. */

@@ -61,6 +61,16 @@ async function everything(client: unknown, cluster: boolean): Promise<void> {
   assert.equal(await lru.count(name), 2)
   const strict = new Sessions({ ...options, maxSessions: { count: 2, policy: 'reject' } })
   await assert.rejects(strict.create({}, { user: name }), { code: 'SESSIONLIMIT' })
+  // One of the two may be written again, also by who has not read it, or has read it before it was the user's.
+  const own = await strict.create({ n: 1 }, { user: `${name}b` })
+  await strict.create({}, { user: `${name}b` })
+  await strict.put(own.id, { n: 2 }, { user: `${name}b` })
+  const early = (await strict.load(own.id))!
+  early.user = null
+  assert.equal(await strict.save(early, { user: `${name}b` }), true)
+  early.user = null
+  assert.equal((await strict.rotate(early, { user: `${name}b` }))!.data.n, 2)
+  assert.equal(await strict.count(`${name}b`), 2)
 
   const hashed = new Sessions({ ...options, prefix: `h${stores}:`, hashKeys: true })
   const hidden = await hashed.create({ a: 1 })
