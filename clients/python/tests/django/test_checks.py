@@ -32,7 +32,7 @@ def test_nothing_is_wrong(configure: Configure, server: Server) -> None:
     ("given", "said"),
     [
         (None, 'Set it to a dict such as {"url": "redis://localhost:6379/0"}.'),
-        ("redis://:secret@localhost", "and is str, not a dict. Set it to a dict"),
+        ("redis://:secret@localhost", "and is a str, not a dict. Set it to a dict"),
         ({}, "by one of url, client, cache_alias, sentinel, cluster, and has none of them"),
         ({"url": "redis://x", "client": "y"}, "and has url and client"),
         ({"host": "localhost", "port": 6379}, "has no key host, port. It knows url,"),
@@ -84,6 +84,11 @@ def test_former_engines_that_cannot_be(configure: Configure, server: Server, eng
     """Only those would find it out who were logged in before."""
     configure({"url": server.url, "migrate_from": engine})
     assert said in found()["redis_session.E001"]
+
+
+def test_a_serializer_that_is_not_there(configure: Configure, server: Server) -> None:
+    configure({"url": server.url}, SESSION_SERIALIZER="no.such.Serializer")
+    assert found() == {"redis_session.E001": "SESSION_SERIALIZER: No module named 'no'. "}
 
 
 def test_going_back_without_saying_whereto(configure: Configure, server: Server) -> None:

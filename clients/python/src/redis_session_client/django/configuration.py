@@ -52,7 +52,7 @@ def read() -> Configuration:
     given = getattr(settings, "SESSION_REDIS", None)
     if not isinstance(given, Mapping):
         # What it is instead is not shown: a URL has a password in it.
-        what = "is not set" if given is None else f"is {type(given).__name__}, not a dict"
+        what = "is not set" if given is None else f"is a {type(given).__name__}, not a dict"
         raise ImproperlyConfigured(
             f"SESSION_REDIS says where the sessions are kept, and {what}. "
             'Set it to a dict such as {"url": "redis://localhost:6379/0"}.'
@@ -138,7 +138,10 @@ def codec() -> Codec:
     """How values are written, by SESSION_SERIALIZER: as JSON if that is Django's own, else as its bytes."""
     if settings.SESSION_SERIALIZER == "django.contrib.sessions.serializers.JSONSerializer":
         return Codec()
-    serializer = import_string(settings.SESSION_SERIALIZER)
+    try:
+        serializer = import_string(settings.SESSION_SERIALIZER)
+    except ImportError as error:
+        raise ImproperlyConfigured(f"SESSION_SERIALIZER: {error}.") from error
 
     # A serializer is promised dictionaries of session data, so each value travels in one of its own.
     def dumps(value: Any) -> bytes:

@@ -64,7 +64,8 @@ class Command(BaseCommand):
             f"{counts['imported']} {would}, {counts['there']} there already, {counts['skipped']} skipped (no valid id)."
         )
         if self.unwritable is not None:
-            raise CommandError(f"{counts['left']} left where they are. The first of them: {self.unwritable}")
+            left = "would be left" if dry_run else "left"
+            raise CommandError(f"{counts['left']} {left} where they are. The first of them: {self.unwritable}")
 
     def _import(self, asked: Connections, found: Found, engine: str, *, dry_run: bool, ends: bool) -> str:
         if not acceptable(found.key):
