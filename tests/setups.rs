@@ -1,12 +1,19 @@
-//! Set-ups of operators that docs/operations.md and docs/servers.md speak of: configuration files that are rewritten, nodes of a
-//! cluster with users of their own, an import.
+//! Set-ups of operators that docs/operations.md and docs/servers.md speak of: configuration files that are rewritten, a failover
+//! by Sentinel while a site is at work, nodes of a cluster with users of their own, an import.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod common;
 
 use common::cluster::Cluster;
-use common::{loadmodule, wait_until, Server};
+use common::traffic::Traffic;
+use common::{loadmodule, server_program, wait_until, Client, Server};
+use redis::ProtocolVersion;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+use tempfile::TempDir;
 
 #[test]
 fn a_line_of_the_file_holds_against_an_argument_and_a_rewritten_one_too() {
@@ -32,6 +39,77 @@ fn behind_an_include_the_module_is_loaded_twice_after_config_rewrite() {
     let lines: Vec<&str> = conf.lines().collect();
     let log = Server::try_start(Some(&lines), &[]).err().expect("a server that does not start");
     assert!(log.contains("session: not loaded: a module of the name session is loaded already"), "{log}");
+}
+
+/// As operations.md says: the writes wait, the replica catches up, Sentinel promotes it, the old primary follows it and sends its
+/// clients away.
+#[test]
+fn a_planned_failover_by_sentinel_loses_nothing() {
+    let mut pair = [Server::new(), Server::new()];
+    let [primary, replica] = &mut pair;
+    replica.follow(primary);
+    let mut sentinel = Sentinel::of(primary.port);
+    let mut traffic = Traffic::during_pair(&mut pair, 4, |[primary, replica]| {
+        sleep(UNDER_LOAD);
+        primary.says("CLIENT PAUSE 30000 WRITE", "OK");
+        replica.catch_up(primary);
+        sentinel.fails_over(replica.port);
+        primary.says(&format!("REPLICAOF 127.0.0.1 {}", replica.port), "OK");
+        primary.say("CLIENT KILL TYPE normal");
+        primary.says("CLIENT UNPAUSE", "OK");
+        sleep(UNDER_LOAD);
+    });
+    drop(sentinel); // what it publishes moves the offset
+    pair.iter_mut().for_each(Server::reconnect);
+    let [old, new] = &mut pair;
+    old.wait_for_link();
+    old.catch_up(new);
+    traffic.check_pair(new);
+    assert!(traffic.commands() > 100, "{}", traffic.commands());
+}
+
+/// A while in which nothing but the site's work happens.
+const UNDER_LOAD: Duration = Duration::from_millis(300);
+
+/// One Sentinel, which ends with this value.
+struct Sentinel {
+    child: Child,
+    client: Client,
+    _dir: TempDir,
+}
+
+impl Sentinel {
+    /// Watches the primary on this port, and has seen its replica.
+    fn of(primary: u16) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let conf = dir.path().join("sentinel.conf");
+        std::fs::write(&conf, format!("sentinel monitor sessions 127.0.0.1 {primary} 1\n")).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new(server_program());
+        command.arg(&conf).args(["--sentinel", "--bind", "127.0.0.1", "--port", &port.to_string()]);
+        let child = command.stdout(Stdio::null()).spawn().unwrap();
+        wait_until("Sentinel to answer", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let mut sentinel = Sentinel { child, client: Client::connect(port, ProtocolVersion::RESP2), _dir: dir };
+        // It looks around every ten seconds: too long for a test.
+        sentinel.client.says("SENTINEL DEBUG info-period 300 publish-period 100", "OK");
+        wait_until("Sentinel to see the replica", || {
+            sentinel.client.say("SENTINEL REPLICAS sessions").contains("port")
+        });
+        sentinel
+    }
+
+    fn fails_over(&mut self, to: u16) {
+        wait_until("Sentinel to begin", || self.client.say("SENTINEL FAILOVER sessions") == "OK");
+        let to = format!("[127.0.0.1, {to}]");
+        wait_until("the failover", || self.client.say("SENTINEL GET-MASTER-ADDR-BY-NAME sessions") == to);
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
 }
 
 /// The user of operations.md, with what it says that Valkey's CLUSTER MIGRATESLOTS needs besides.

@@ -227,6 +227,11 @@ impl Server {
         self.client.get_or_insert_with(|| Client::connect(port, ProtocolVersion::RESP2))
     }
 
+    /// Takes a new connection from now on: a failover closes those that there are.
+    pub fn reconnect(&mut self) {
+        self.client = None;
+    }
+
     /// Sends a command; the error is the server's text.
     pub fn send(&mut self, args: &[&[u8]]) -> Result<Value, String> {
         self.own().send(args)
