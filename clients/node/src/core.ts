@@ -146,6 +146,7 @@ export class Sessions<D extends object = Data> {
   }
 
   async #put(id: string, data: D, how: 'REPLACE' | 'NX', options: WriteOptions): Promise<Session<D> | null> {
+    this.#keys.check(id)
     const { user, idle = this.#idle, end = this.#lifetime } = options
     const members = options.members === undefined ? membersOf(data) : new Map(options.members)
     const fields = everything(members, options.device)

@@ -44,8 +44,15 @@ export class Keys {
 
   /** `id` with the beginning of `former`, where the two must be in one slot. */
   beside(former: string, id: string): string {
-    const together = this.#hashed || this.#cluster
-    return together ? former.slice(0, TAG) + id.slice(TAG) : id
+    if (!this.#hashed && !this.#cluster) return id
+    // Of a short one all is its slot's name, which ends with the first brace.
+    const beginning = former.length < TAG ? `${former}}` : former.slice(0, TAG)
+    return beginning + id.slice(beginning.length)
+  }
+
+  /** @throws TypeError for an id that names no slot, so that no other one could be kept beside it. */
+  check(id: string): void {
+    if (this.#cluster && id.startsWith('}')) throw new TypeError('In a cluster an id must not begin with "}"')
   }
 }
 

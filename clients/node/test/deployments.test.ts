@@ -72,6 +72,15 @@ async function everything(client: unknown, cluster: boolean): Promise<void> {
   assert.equal((await strict.rotate(early, { user: `${name}b` }))!.data.n, 2)
   assert.equal(await strict.count(`${name}b`), 2)
 
+  for (const id of ['a', 'abc', 'a}', '{', '{a}b', 'ab}cd', 'ä€']) {
+    const short = (await store.add(id, { id }))!
+    const longer = (await store.rotate(short))!
+    assert.deepEqual([longer.id.length > 20, (await store.load(longer.id))!.data], [true, { id }], id)
+    assert.deepEqual((await store.rotate(longer, { grace: 0 }))!.data, { id })
+  }
+  if (cluster) await assert.rejects(store.add('}abc', {}), /must not begin with "}"/)
+  else assert.ok(await store.rotate((await store.add('}abc', {}))!))
+
   const hashed = new Sessions({ ...options, prefix: `h${stores}:`, hashKeys: true })
   const hidden = await hashed.create({ a: 1 })
   assert.deepEqual((await hashed.load((await hashed.rotate(hidden))!.id))!.data, { a: 1 })
