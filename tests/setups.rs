@@ -153,3 +153,30 @@ fn during_an_import_what_has_expired_is_kept_and_not_shown() {
     server.says("CONFIG SET import-mode no", "OK");
     wait_until("it to be removed", || server.say("DBSIZE") == "0");
 }
+
+/// A directory stands where the file is to be.
+#[test]
+fn where_a_save_fails_nobody_can_log_in_or_out_until_one_succeeds() {
+    let mut server = Server::start(&["--save", "3600 1"]);
+    let obstacle = server.dir().join("dump.rdb");
+    std::fs::create_dir(&obstacle).unwrap();
+    server.says("SESSION.SET sess:4f1c USER alice", "1");
+    let save = |server: &mut Server, state: &str| {
+        server.say("BGSAVE");
+        wait_until("the save to end", || {
+            server.info("persistence", "rdb_bgsave_in_progress") == "0"
+                && server.info("persistence", "rdb_last_bgsave_status") == state
+        });
+    };
+    save(&mut server, "err");
+    for command in ["SESSION.SET sess:77aa USER bob", "SESSION.TOUCH sess:4f1c", "SESSION.REVOKE alice"] {
+        assert!(server.say(command).starts_with("MISCONF "), "{command}");
+    }
+    server.says("SESSION.GET sess:4f1c", "[]");
+    server.says("CONFIG SET stop-writes-on-bgsave-error no", "OK");
+    server.says("SESSION.TOUCH sess:4f1c", "1");
+    server.says("CONFIG SET stop-writes-on-bgsave-error yes", "OK");
+    std::fs::remove_dir(obstacle).unwrap();
+    save(&mut server, "ok");
+    server.says("SESSION.REVOKE alice", "1");
+}
