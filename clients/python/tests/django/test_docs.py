@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.asyncio
+from asgiref.sync import sync_to_async
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
@@ -21,9 +23,10 @@ from django.core.checks import run_checks
 from django.test import AsyncClient
 from django.urls import path
 
-from redis_session_client.django import SessionStore, count, devices, sign_out
+from redis_session_client.django import SessionStore, asign_out, count, devices, sign_out
 from redis_session_client.django.configuration import KEYS
 from redis_session_client.django.connections import connections
+from redis_session_client.events import session_events
 from tests.django import urls as site_urls
 from tests.django.conftest import Browser, Configure
 from tests.django.settings import MIDDLEWARE, TEMPLATES
@@ -137,6 +140,28 @@ def test_noting_more_of_a_device(alice: User) -> None:
         "name": "Firefox on Linux",
         "place": "Oslo",
     }
+
+
+async def test_sockets_beside_the_site(configure: Configure, server: Server) -> None:
+    """docs/sockets-python.md: which store watches the sessions of this engine."""
+    configure({"url": server.url, "prefix": "shop:"})
+    server.command("CONFIG", "SET", "notify-keyspace-events", "Egxed")
+    session = SessionStore()
+    session["_auth_user_id"] = "1"
+    await sync_to_async(session.save)()
+    key = session.session_key
+    assert key
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        names: dict[str, Any] = {"client": client}
+        exec(examples(section(TOP / "docs/sockets-python.md", "Python"))[-1], names)
+        async with session_events(client, names["store"]) as events:
+            events.watch(key)
+            await events.ready()
+            await asign_out(1)
+            async for ended in events:
+                assert (ended.id, ended.reason) == (key, "revoked")
+                break
+    await connections().aclose()
 
 
 @pytest.mark.usefixtures("alice")

@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 '--keep does not go with "migrate_from": what is signed out here would come back from there'
             )
         counts: Counter[str] = Counter()
-        self.unwritable: migrate.CannotWrite | None = None
+        self.unwritable: list[migrate.CannotWrite] = []
         try:
             for found in sessions_of(engine):
                 counts[self._import(asked, found, engine, dry_run=dry_run, ends=not options["keep"])] += 1
@@ -63,9 +63,9 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{counts['imported']} {would}, {counts['there']} there already, {counts['skipped']} skipped (no valid id)."
         )
-        if self.unwritable is not None:
+        if self.unwritable:
             left = "would be left" if dry_run else "left"
-            raise CommandError(f"{counts['left']} {left} where they are. The first of them: {self.unwritable}")
+            raise CommandError(f"{counts['left']} {left} where they are. The first of them: {self.unwritable[0]}")
 
     def _import(self, asked: Connections, found: Found, engine: str, *, dry_run: bool, ends: bool) -> str:
         if not acceptable(found.key):
@@ -75,7 +75,7 @@ class Command(BaseCommand):
             try:
                 migrate.fail_unwritable(asked, found.data)
             except migrate.CannotWrite as error:
-                self.unwritable = self.unwritable or error
+                self.unwritable.append(error)
                 return "left"
         if dry_run:
             return "there" if there else "imported"
