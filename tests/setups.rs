@@ -180,3 +180,18 @@ fn where_a_save_fails_nobody_can_log_in_or_out_until_one_succeeds() {
     save(&mut server, "ok");
     server.says("SESSION.REVOKE alice", "1");
 }
+
+/// What has to be set on each server.
+#[test]
+fn users_and_settings_are_not_replicated() {
+    let [mut primary, mut replica] = [Server::new(), Server::new()];
+    replica.follow(&mut primary);
+    primary.says("ACL SETUSER web on >web-secret ~sess:* +session.get", "OK");
+    primary.says("CONFIG SET notify-keyspace-events Egxed session.default-timeout 60", "OK");
+    primary.says("SESSION.SET sess:4f1c USER alice", "1");
+    replica.catch_up(&mut primary);
+    replica.says("SESSION.COUNT alice", "1");
+    assert!(!replica.say("ACL LIST").contains("user web "));
+    replica.says("CONFIG GET notify-keyspace-events", "[notify-keyspace-events, ]");
+    replica.says("CONFIG GET session.default-timeout", "[session.default-timeout, 1800]");
+}
