@@ -1,5 +1,6 @@
 /** From the session objects of frameworks to sessions on the server, and back. */
 import { isDeepStrictEqual } from 'node:util'
+import type { Arg } from './clients.js'
 import { cookieOf, decode, encode, type Serializer, withCookie } from './codec.js'
 import { type CookieData, stored, timesOf } from './cookie.js'
 import { type Data, type Session, SessionError, Sessions, type Times, type WriteOptions } from './core.js'
@@ -323,16 +324,12 @@ export class Adapter<S extends object = Data> {
     const write = this.#write(data, undefined)
     if (write.isPast) return null
     const members = encode(data, write.cookie, this.serializer)
-    const session = await this.core.add(sid, data, { ...write, members }).catch(nullAtLimit)
+    const send = (words: Arg[]) => this.#legacy!.takeOver(sid, words)
+    const session = await this.core.add(sid, data, { ...write, members, send }).catch(nullAtLimit)
     // Another request was faster, or the user has as many as allowed.
     if (session === null) return this.core.load(sid)
-    if (await this.#legacy!.end(sid, { once: true })) {
-      this.#takenOver.add(session)
-      return session
-    }
-    // It was faster still, and the session that it took over has ended meanwhile.
-    await this.core.destroy(sid)
-    return null
+    this.#takenOver.add(session)
+    return session
   }
 }
 

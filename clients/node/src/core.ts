@@ -148,11 +148,12 @@ export class Sessions<D extends object = Data> {
   async #put(id: string, data: D, how: 'REPLACE' | 'NX', options: WriteOptions): Promise<Session<D> | null> {
     this.#keys.check(id)
     const { user, idle = this.#idle, end = this.#lifetime } = options
+    const { send = (words) => sendTo(this.connection, words) } = options
     const members = options.members === undefined ? membersOf(data) : new Map(options.members)
     const fields = everything(members, options.device)
     const key = this.#keys.of(id)
     const words = ['SESSION.SET', key, how, ...this.#words({ user, idle, end }), ...fieldWords(fields)]
-    if ((await this.#bind(user, key, () => sendTo(this.connection, words))) === null) return null
+    if ((await this.#bind(user, key, () => send(words))) === null) return null
     return new Session(id, data, user ?? null, idle, fields.after!)
   }
 
@@ -306,7 +307,8 @@ export class Sessions<D extends object = Data> {
    */
   async ready(): Promise<void> {
     await checkServer(this.connection)
-    await checkUser(this.connection, this.#keys.of('ready'), ['SESSION.GETEX'])
+    const key = this.#keys.of('ready')
+    await checkUser(this.connection, key, [['SESSION.GETEX', key]])
   }
 
   /** The key of a session on the server. */

@@ -1,6 +1,6 @@
 /** Moving in: sessions that connect-redis, or a store like it, has left, taken over when their browsers come back. */
 
-import { type Connection, connection } from './clients.js'
+import { type Arg, type Connection, connection, type Reply } from './clients.js'
 import type { Serializer } from './codec.js'
 import { SessionError } from './errors.js'
 import { checkUser } from './ready.js'
@@ -15,15 +15,30 @@ export interface LegacyOptions {
   client?: unknown
 }
 
+/** Writes a session and ends the old one, both or neither. */
+const TAKE_OVER = `
+if not redis.call('GET', KEYS[2]) then return false end
+local reply = redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2))
+redis.call('DEL', KEYS[2])
+return reply`
+
+/** Where that takes two commands: how long an old session is left behind by a process that ends between them. */
+const LEFT = 10_000
+
 export class Legacy {
+  readonly #store: Connection
   readonly #connection: Connection
+  /** Whether one script can write the new and end the old. */
+  readonly #isOneServer: boolean
   readonly #prefix: string
   readonly #serializer: Serializer
 
   /** @throws TypeError where the old prefix is the new one's. */
   constructor(options: LegacyOptions | true, store: { connection: Connection; prefix: string }) {
     const { prefix = 'sess:', serializer = JSON, client } = options === true ? {} : options
+    this.#store = store.connection
     this.#connection = client === undefined ? store.connection : connection(client)
+    this.#isOneServer = this.#connection === this.#store && this.#store.topology !== 'cluster'
     this.#prefix = this.#connection.keyPrefix + prefix
     this.#serializer = serializer
     if (client === undefined && prefix === store.prefix) {
@@ -33,7 +48,15 @@ export class Legacy {
 
   /** @throws SessionError SESSIONSERVER where old sessions may not be read and ended. */
   ready(): Promise<void> {
-    return checkUser(this.#connection, `${this.#prefix}ready`, ['GET', 'DEL'])
+    const key = `${this.#prefix}ready`
+    const others = this.#isOneServer
+      ? [['EVAL', 'return 0', '1', key]]
+      : [
+          ['PTTL', key],
+          ['PEXPIRE', key, '1'],
+          ['PERSIST', key],
+        ]
+    return checkUser(this.#connection, key, [['GET', key], ['DEL', key], ...others])
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: what a session holds is the application's affair
@@ -42,10 +65,35 @@ export class Legacy {
     return typeof text === 'string' ? await this.#serializer.parse(text) : null
   }
 
-  /** Ends an old session. @returns Whether it was there: of two requests that take it over, one ends it. */
-  async end(id: string, { once = false } = {}): Promise<boolean> {
-    const words = ['DEL', this.#prefix + id]
-    return Number(await (once ? sendOnce : sendTo)(this.#connection, words)) === 1
+  /**
+   * Carries out the command that writes the new session, and ends the old one.
+   *
+   * @returns What the command gives; null where another request was faster.
+   */
+  takeOver(id: string, words: Arg[]): Promise<Reply> {
+    const old = this.#prefix + id
+    if (!this.#isOneServer) return this.#takeOverFrom(old, words)
+    const [name, key, ...others] = words as [Arg, Arg, ...Arg[]]
+    return sendTo(this.#store, ['EVAL', TAKE_OVER, '2', key, old, name, ...others], key)
+  }
+
+  async #takeOverFrom(old: string, words: Arg[]): Promise<Reply> {
+    const left = Number(await sendTo(this.#connection, ['PTTL', old]))
+    if (left === -2) return null
+    await sendTo(this.#connection, ['PEXPIRE', old, String(left < 0 ? LEFT : Math.min(left, LEFT))])
+    const reply = await sendTo(this.#store, words).catch(async (error) => {
+      await sendTo(this.#connection, left < 0 ? ['PERSIST', old] : ['PEXPIRE', old, String(left)])
+      throw error
+    })
+    // Of two requests one ends it. Where that was the other, what it took over has ended meanwhile.
+    if (reply === null || Number(await sendOnce(this.#connection, ['DEL', old])) === 1) return reply
+    await sendTo(this.#store, ['SESSION.DEL', words[1]!])
+    return null
+  }
+
+  /** Ends an old session. */
+  async end(id: string): Promise<void> {
+    await sendTo(this.#connection, ['DEL', this.#prefix + id])
   }
 }
 

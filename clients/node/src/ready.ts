@@ -31,13 +31,15 @@ export async function checkServer(connection: Connection): Promise<void> {
 /**
  * Whether the client may carry out commands on a key. It is one that no session has, so they do nothing.
  *
+ * @param key The one that the message names.
+ *
  * @throws SessionError SESSIONSERVER; whatever else keeps the server from answering.
  */
-export async function checkUser(connection: Connection, key: string, commands: string[]): Promise<void> {
-  for (const command of commands) {
-    await sendTo(connection, [command, key]).catch((cause) => {
+export async function checkUser(connection: Connection, key: string, commands: string[][]): Promise<void> {
+  for (const words of commands) {
+    await sendTo(connection, words, key).catch((cause) => {
       if (!String(cause.message).startsWith('NOPERM')) throw cause
-      const message = `The client's user may not run ${command} on keys such as "${key}": give it the right (ACL SETUSER)`
+      const message = `The client's user may not run ${words[0]} on keys such as "${key}": give it the right (ACL SETUSER)`
       throw new SessionError('SESSIONSERVER', `${message}. The server says: ${cause.message}`, { cause })
     })
   }

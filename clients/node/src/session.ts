@@ -1,4 +1,6 @@
 /** A session in the program's hands, and what has changed in it since it was read. */
+
+import type { Arg, Reply } from './clients.js'
 import {
   BEYOND,
   type Change,
@@ -32,6 +34,8 @@ export interface WriteOptions extends Times {
   members?: Iterable<[string, string]>
   /** @internal A member of the data whose text is another than that of its value. */
   other?: Other
+  /** @internal Carries out the write, in place of the connection. */
+  send?: (words: Arg[]) => Promise<Reply>
   /** Whether `members` are not all: those that are not among them stay. */
   partial?: boolean
 }

@@ -87,6 +87,71 @@ test('a session that was signed out does not come back from the old store', asyn
   assert.equal(await store.get('sid'), null)
 })
 
+/** What `sendCommand` of a client does, done by `send` instead. */
+// biome-ignore lint/suspicious/noExplicitAny: a client of any version
+function sendingBy(client: any, send: (words: string[], options: object) => Promise<unknown>) {
+  return new Proxy(client, {
+    get: (target, name) => (name === 'sendCommand' ? send : Reflect.get(target, name)),
+  })
+}
+
+test('wherever the process ends while it takes a session over, what is signed out does not come back', async () => {
+  const { old, store, prefix } = both()
+  const other = await startServer()
+  const far = (await flavours[2]!.single(other)) as Client
+  try {
+    for (const isFar of [false, true]) {
+      for (let last = 0; last < 8; last++) {
+        await old.set('sid', session({ user: 'erin' }))
+        let sent = 0
+        // biome-ignore lint/suspicious/noExplicitAny: a client of any version
+        const dying = (client: any) =>
+          sendingBy(client, async (words, options) => {
+            if (sent++ >= last) throw new Error('the process has ended')
+            return client.sendCommand(words, options)
+          })
+        const options = { user: ({ user }: { user?: string }) => user, prefix: store.prefix }
+        const near = isFar ? far.client : opened.client
+        const make = (wrapped: (client: unknown) => unknown) =>
+          new RedisSessionStore({
+            ...options,
+            client: wrapped(near),
+            legacy: { prefix, ...(isFar ? { client: wrapped(opened.client) } : {}) },
+          })
+        const healthy = make((client) => client)
+        await make(dying)
+          .get('sid')
+          .catch(() => {})
+        const isTaken = (await healthy.signOutAll('erin')) === 1
+        if (isTaken && isFar) {
+          // Two servers do nothing in one step: what is left ends by itself, soon.
+          assert.ok(Number(await server.command('PTTL', `${prefix}sid`)) <= 10_000, `after ${last}`)
+          await server.command('DEL', `${prefix}sid`)
+        }
+        assert.equal((await healthy.get('sid')) === null, isTaken, `far: ${isFar}, after ${last}`)
+        await healthy.destroy('sid')
+      }
+    }
+  } finally {
+    far.close()
+    await other.close()
+  }
+})
+
+test('a session that cannot be taken over now stays where it is', async () => {
+  const { old, prefix } = both()
+  await old.set('sid', session({ user: 'frank', cart: 'x'.repeat(1000) }))
+  const other = await startServer({ args: ['--maxmemory', '1', '--maxmemory-policy', 'noeviction'] })
+  const client = await flavours[2]!.single(other)
+  const store = new RedisSessionStore({ client: client.client, legacy: { prefix, client: opened.client } })
+  await assert.rejects(store.get('sid'), /OOM/)
+  assert.ok(Number(await server.command('PTTL', `${prefix}sid`)) > age - 10_000)
+  await other.command('CONFIG', 'SET', 'maxmemory', '0')
+  assert.equal((await store.get('sid')).user, 'frank')
+  client.close()
+  await other.close()
+})
+
 test('a cookie that has expired, nonsense, and another server', async () => {
   const { old, store, prefix } = both()
   await server.command(

@@ -75,7 +75,12 @@ describe('ready', () => {
       new RedisSessionStore({ client, prefix: 'web:', ...old }).ready(),
       told(/ DEL .* "old:.*NOPERM/),
     )
-    await server.command('ACL', 'SETUSER', 'web', '+del')
+    await server.command('ACL', 'SETUSER', 'web', '+del', '-eval')
+    await assert.rejects(
+      new RedisSessionStore({ client, prefix: 'web:', ...old }).ready(),
+      told(/ EVAL .* "old:.*NOPERM/),
+    )
+    await server.command('ACL', 'SETUSER', 'web', '+eval')
     await new RedisSessionStore({ client, prefix: 'web:', ...old }).ready()
     close()
   })
