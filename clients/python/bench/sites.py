@@ -136,14 +136,14 @@ def pyramid(contender: str, url: str) -> Application:
     from pyramid.config import Configurator
     from pyramid.response import Response
 
-    client = redis.Redis.from_url(url)
     if contender == "pyramid: this package":
         from redis_session_client.pyramid import RedisSessionFactory
 
-        factory = RedisSessionFactory("a benchmark's", client_callable=lambda *_, **__: client)
+        factory = RedisSessionFactory("a benchmark's", url=url)
     else:
         from pyramid_redis_sessions import RedisSessionFactory as TheirFactory
 
+        client = redis.Redis.from_url(url)
         factory = TheirFactory("a benchmark's", client_callable=lambda *_, **__: client)
 
     def fill(request: Any) -> Response:
@@ -172,15 +172,14 @@ def flask(contender: str, url: str) -> Application:
     from flask import Flask, session
 
     app = Flask("bench")
-    client = redis.Redis.from_url(url)
     if contender == "flask: this package":
         from redis_session_client.flask import SessionInterface
 
-        app.session_interface = SessionInterface(client)
+        app.session_interface = SessionInterface(url)
     else:
         from flask_session import Session
 
-        app.config.update(SESSION_TYPE="redis", SESSION_REDIS=client)
+        app.config.update(SESSION_TYPE="redis", SESSION_REDIS=redis.Redis.from_url(url))
         Session(app)
 
     @app.get("/fill")

@@ -98,7 +98,11 @@ def fields(values: Mapping[Any, Any] | Iterable[tuple[Any, Any]]) -> list[Argume
 
 def data(encoded: Encoded) -> list[Argument]:
     """The data of a write: what is removed, raw fields, JSON."""
-    arguments = counted("UNSET", encoded.gone) + fields(encoded.raw)
+    arguments: list[Argument] = []
+    if encoded.gone:
+        arguments += counted("UNSET", encoded.gone)
+    if encoded.raw:
+        arguments += fields(encoded.raw)
     if encoded.json is not None:
         arguments += ["JSON", encoded.json]
     return arguments

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from ._arguments import KEEP, Policy, Timeout, Until, Whose
 from .fields import Codec, Encoded
+
+#: What is asked for beside the data: the idle timeout, and when the session began and ends; the timeout; nothing.
+Details: TypeAlias = Literal[True, "idle", False]
 
 _LONGEST_GRACE = 300
 
@@ -73,6 +76,8 @@ class Loaded:
     """A session as it was read, or as it is after a write. Not to be changed."""
 
     id: str
+    #: The server's key.
+    key: str = field(repr=False)
     user: str | None
     #: The snapshot that a rotation left under the old id: it can be read, and what is written is dropped.
     frozen: bool

@@ -11,7 +11,7 @@ from redis import exceptions
 from . import _arguments as arguments
 from ._arguments import KEEP, Argument, User
 from ._drive import Command, Steps
-from ._models import Change, Device, Loaded, Options
+from ._models import Change, Details, Device, Loaded, Options
 from ._replies import at, named, text
 from .errors import BadJSON, SessionConflict, SessionGone, SessionLimit
 from .fields import Codec, Encoded, compacted, stored
@@ -25,7 +25,7 @@ _ROUNDS = 10  # of a sign-out that new sessions, or moving slots, keep up with
 class Operations:
     """What is done, as generators of commands."""
 
-    def __init__(self, options: Options, codec: Codec, *, is_cluster: bool, details: bool = True) -> None:
+    def __init__(self, options: Options, codec: Codec, *, is_cluster: bool, details: Details = True) -> None:
         self.options = options
         self.codec = codec
         self.keys = Keys(options.prefix, hashed=options.hash_keys)
@@ -34,7 +34,9 @@ class Operations:
         if options.conflict == "strict" or details:
             meta.append("version")
         if details:
-            meta += ["created", "idle", "end"]
+            meta.append("idle")
+        if details is True:
+            meta += ["created", "end"]
         self._read = "SESSION.GETEX" if options.sliding else "SESSION.GET"
         self._wanted: tuple[Argument, ...] = ("META", len(meta), *meta, "JSON")
 
@@ -43,19 +45,21 @@ class Operations:
     def load(self, session_id: str | None) -> Steps[Loaded | None]:
         if session_id is None or not acceptable(session_id):
             return None
-        reply = yield Command((self._read, self.keys.key(session_id), *self._wanted))
+        key = self.keys.key(session_id)
+        reply = yield Command((self._read, key, *self._wanted))
         if reply is None:
             return None
         # In the order asked for, whichever protocol it is; the data are last.
         user, grace, *more, data = list(reply.values()) if isinstance(reply, dict) else reply[1::2]
         parts = (Encoded(data if isinstance(data, str) else data.decode()),)
-        loaded = Loaded(session_id, self._without_prefix(user), grace is not None, self.codec, parts)
+        user = None if user is None else text(user).removeprefix(self.options.user_prefix)
+        loaded = Loaded(session_id, key, user, grace is not None, self.codec, parts)
         if more:
             loaded.version = more[0]
-        if len(more) > 1:
-            created, idle, end = more[1:]
-            loaded.created, loaded.idle = at(created), None if idle is None else idle / 1000
-            loaded.end = None if end is None else at(end)
+        if len(more) > 1 and more[1] is not None:
+            loaded.idle = more[1] / 1000
+        if len(more) > 2:  # noqa: PLR2004
+            loaded.created, loaded.end = at(more[2]), None if more[3] is None else at(more[3])
         return loaded
 
     def create(self, session_id: str, data: Mapping[Any, Any], change: Change) -> Steps[Loaded | None]:
@@ -64,14 +68,15 @@ class Operations:
         changed, _ = self.codec.difference((), data)
         whose = [] if user is None else arguments.whose(self._named(user))
         times = self._times_of_a_new_one(change)
-        head = ["SESSION.SET", self.keys.key(session_id), "NX", *whose, *times, *self._room(user)]
+        key = self.keys.key(session_id)
+        head = ["SESSION.SET", key, "NX", *whose, *times, *self._room(user)]
         version, encoded = yield from self._write(head, [], changed, [])
         if version is None and (yield from self._is_ours(session_id, encoded)):
             version = 1
         if version is None:
             return None
         yield from self._room_after(user, session_id)
-        loaded = Loaded(session_id, _str(user), False, self.codec, (encoded,), version)
+        loaded = Loaded(session_id, key, _str(user), False, self.codec, (encoded,), version)
         loaded.created = datetime.now(timezone.utc)
         return loaded
 
@@ -83,14 +88,15 @@ class Operations:
         changed, gone = self._difference(loaded, data, change)
         times = self._times(change)
         is_moved = self._is_moved(loaded, change)
-        joins = self._joins(loaded, change)
+        joins = self._joins(loaded, change) if is_moved else None
         if not (changed or gone or times or change.replace or is_moved):
             if not touch:
                 return loaded
-            return loaded if (yield Command(("SESSION.TOUCH", self.keys.key(loaded.id)))) else None
-        yield from self._room_before(joins, loaded.id)
+            return loaded if (yield Command(("SESSION.TOUCH", loaded.key))) else None
+        if joins is not None:
+            yield from self._room_before(joins, loaded.id)
         strict = self.options.conflict == "strict"
-        head: list[Argument] = ["SESSION.SET", self.keys.key(loaded.id)]
+        head: list[Argument] = ["SESSION.SET", loaded.key]
         head += self._if_version(loaded) or ["XX"]
         head += self._changes(change, times, joins)
         try:
@@ -100,8 +106,9 @@ class Operations:
         if version is None:
             yield from self._refused(loaded)
             return None
-        yield from self._room_after(joins, loaded.id)
-        return self._written(loaded, version, encoded, change, loaded.id)
+        if joins is not None:
+            yield from self._room_after(joins, loaded.id)
+        return self._written(loaded, version, encoded, change)
 
     def rotate(self, loaded: Loaded, data: Mapping[Any, Any] | None, new: str, change: Change) -> Steps[Loaded | None]:
         if loaded.frozen:
@@ -109,7 +116,8 @@ class Operations:
         changed, gone = self._difference(loaded, data, change)
         joins = self._joins(loaded, change)
         yield from self._room_before(joins, loaded.id)
-        head: list[Argument] = ["SESSION.ROTATE", self.keys.key(loaded.id), self.keys.key(new)]
+        newkey = self.keys.key(new)
+        head: list[Argument] = ["SESSION.ROTATE", loaded.key, newkey]
         head += self._if_version(loaded)
         head += self._changes(change, self._times(change), joins)
         grace = round(self.options.rotation_grace * 1000)
@@ -128,7 +136,9 @@ class Operations:
             yield from self._refused(loaded)
             return None
         yield from self._room_after(joins, new)
-        return self._written(loaded, version, encoded, change, new)
+        now = self._written(loaded, version, encoded, change)
+        now.id, now.key = new, newkey
+        return now
 
     def delete(self, session_id: str | None) -> Steps[bool]:
         if session_id is None or not acceptable(session_id):
@@ -138,7 +148,7 @@ class Operations:
     def end(self, loaded: Loaded, *, unless_written: bool) -> Steps[bool]:
         if loaded.frozen:
             return False
-        key, over = self.keys.key(loaded.id), arguments.times(expires_at=0)
+        key, over = loaded.key, arguments.times(expires_at=0)
         known = loaded.version if unless_written else None
         # Sent again, after a lost reply, either finds no session and does no harm.
         try:
@@ -263,11 +273,11 @@ class Operations:
         replace: list[Argument] = ["REPLACE"] if change.replace else []
         return [*replace, *arguments.whose(self._named(change.user)), *times, *self._room(joins)]
 
-    def _written(self, loaded: Loaded, version: int, encoded: Encoded, change: Change, session_id: str) -> Loaded:
+    def _written(self, loaded: Loaded, version: int, encoded: Encoded, change: Change) -> Loaded:
         """The session as it is now, without reading it again."""
         parts = (*(() if change.replace else loaded.parts), *((encoded,) if encoded else ()))
         user = loaded.user if change.user is KEEP else _str(change.user)
-        now = Loaded(session_id, user, loaded.frozen, self.codec, compacted(parts), version)
+        now = Loaded(loaded.id, loaded.key, user, loaded.frozen, self.codec, compacted(parts), version)
         now.created, now.idle, now.end = loaded.created, loaded.idle, loaded.end
         return now
 
@@ -346,9 +356,6 @@ class Operations:
         if isinstance(user, bytes):
             return self.options.user_prefix.encode() + user
         return f"{self.options.user_prefix}{user}"
-
-    def _without_prefix(self, user: Any) -> str | None:
-        return None if user is None else text(user).removeprefix(self.options.user_prefix)
 
 
 def _str(user: Any) -> str | None:

@@ -29,6 +29,10 @@ def are_atoms(values: Iterable[Any]) -> bool:
     return ATOMS.issuperset(map(type, values))
 
 
+#: JSON text without white space. (json.dumps would make an encoder at each call.)
+compact = json.JSONEncoder(separators=(",", ":")).encode
+
+
 class Encoded(NamedTuple):
     """Fields as a command carries them: a JSON object, raw names and values, and names to remove."""
 
@@ -57,7 +61,7 @@ def stored(parts: tuple[Encoded, ...]) -> Stored:
 
 def compacted(parts: tuple[Encoded, ...]) -> tuple[Encoded, ...]:
     """The same in one part, where there are many: a web socket saves its session for hours."""
-    return parts if len(parts) <= _PARTS else (Encoded(_dumps(stored(parts))),)
+    return parts if len(parts) <= _PARTS else (Encoded(compact(stored(parts))),)
 
 
 class Codec:
@@ -66,7 +70,7 @@ class Codec:
     def __init__(
         self, dumps: Callable[[Any], str | bytes] | None = None, loads: Callable[[str], Any] | None = None
     ) -> None:
-        self._dumps = dumps or _dumps
+        self._dumps = dumps or compact
         self._loads = loads or _loads
 
     def decode(self, parts: tuple[Encoded, ...]) -> dict[str, Any]:
@@ -80,7 +84,7 @@ class Codec:
         """The value of a field, from what is stored."""
         if isinstance(text, str) and text.startswith(_MARK):
             return self._loads(text.removeprefix(_JSON))
-        return self._loads(_dumps(text)) if self._loads is not _loads else text
+        return self._loads(compact(text)) if self._loads is not _loads else text
 
     def difference(
         self, parts: tuple[Encoded, ...], data: Mapping[Any, Any], decoded: dict[str, Any] | None = None
@@ -118,7 +122,10 @@ class Codec:
                 raw.append((field, _JSON + self._text(value)))
             else:
                 plain[name] = value
-        return Encoded(self._text(plain) if plain else None, tuple(raw), tuple(_field(name) for name in gone))
+        return Encoded(self._object(plain) if plain else None, tuple(raw), tuple(_field(name) for name in gone))
+
+    def _object(self, members: dict[str, Any]) -> str:
+        return self._text(members)
 
     def _text(self, value: Any) -> str:
         text = self._dumps(value)
@@ -172,7 +179,6 @@ class BytesCodec(Codec):
         return bool(text == now) or self._base64(self.value(text)) == now
 
 
-_dumps = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make one at each call
 _decoder = json.JSONDecoder()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ._arguments import KEEP, Timeout, Until, User, Whose
 from ._drive import AsyncClient, AsyncServer, SyncClient, SyncServer
-from ._models import Change, Device, Loaded, Options
+from ._models import Change, Details, Device, Loaded, Options
 from ._operations import DEVICE, Operations
 from .fields import Codec
 from .keys import handle, new_id
@@ -21,7 +21,7 @@ __all__ = ["DEVICE", "AsyncStore", "Device", "Loaded", "Options", "Store"]
 class Store:
     """Sessions by their ids, on a `redis.Redis` or `redis.RedisCluster`.
 
-    `details`: whether `load` also asks when a session began, for its idle timeout and its end.
+    `details`: whether `load` also asks when a session began, for its idle timeout and its end. "idle": for the timeout.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Store:
         options: Options | None = None,
         codec: Codec | None = None,
         *,
-        details: bool = True,
+        details: Details = True,
     ) -> None:
         self.client = client
         self.options = options or Options()
@@ -167,7 +167,7 @@ class AsyncStore:
         options: Options | None = None,
         codec: Codec | None = None,
         *,
-        details: bool = True,
+        details: Details = True,
     ) -> None:
         self.client = client
         self.options = options or Options()

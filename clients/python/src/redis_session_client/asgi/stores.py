@@ -21,7 +21,7 @@ class OneStore:
     """The store of a client that the application has made, for the one event loop that it has."""
 
     def __init__(self, client: AsyncClient, options: Options, codec: Codec | None) -> None:
-        self._store = AsyncStore(client, options, codec)
+        self._store = AsyncStore(client, options, codec, details="idle")
 
     async def current(self) -> AsyncStore:
         """The store."""
@@ -86,7 +86,7 @@ class StorePerLoop:
             return cast(AsyncStore, self._without_asyncio)
         store = self._stores.get(loop)
         if store is None:
-            store = AsyncStore(self._make(), self._options, self._codec)
+            store = AsyncStore(self._make(), self._options, self._codec, details="idle")
             self._stores[loop] = store
             self._keepers[loop] = self._keep(loop, store)
             await anext(self._keepers[loop])
@@ -117,7 +117,7 @@ def stores(
     if url is not None and not isinstance(url, str):
         raise TypeError(f"`url` is a string, not {type(url).__name__}")
     if url is not None and client is None:
-        in_threads = InThreads(Store(connect(url), options, codec))
+        in_threads = InThreads(Store(connect(url), options, codec, details="idle"))
         return StorePerLoop(partial(connect_async, url), options, codec, in_threads)
     if url is not None or client is None:
         raise TypeError("the middleware takes either a `url` or a `client`")

@@ -8,7 +8,9 @@ from typing import Any
 import flask.json
 from flask.json.tag import TaggedJSONSerializer
 
-from ..fields import ATOMS, Codec, Encoded, are_atoms
+from ..fields import ATOMS, Codec, Encoded, are_atoms, compact
+
+_ALIKE = ATOMS - {float}  # what looks the same whoever makes JSON of it; not NaN
 
 
 class TaggedCodec(Codec):
@@ -29,6 +31,9 @@ class TaggedCodec(Codec):
 
     def same(self, before: Any, now: Any) -> bool:
         return super().same(self._tagged(before), self._tagged(now))
+
+    def _object(self, members: dict[str, Any]) -> str:
+        return compact(members) if _ALIKE.issuperset(map(type, members.values())) else super()._object(members)
 
     def _tagged(self, value: Any) -> Any:
         return value if type(value) in ATOMS else self._serializer.tag(value)

@@ -91,7 +91,8 @@ class SessionInterface(Operations, FlaskSessionInterface):
                 f'migrate_from is a session interface (or "flask-session" in SESSION_REDIS_MIGRATE_FROM), '
                 f"not {migrate_from!r}"
             )
-        self.store = Store(connect(client) if isinstance(client, str) else client, options, self._codec())
+        client = connect(client) if isinstance(client, str) else client
+        self.store = Store(client, options, self._codec(), details="idle")
         self.user = where_of_user(user)
         self.idle = idle
         self.permanent = permanent
@@ -124,16 +125,17 @@ class SessionInterface(Operations, FlaskSessionInterface):
                 raise
         elif own.visit.brought is not None and app.config["SESSION_REFRESH_EACH_REQUEST"]:
             self._refresh(app, own)
-        if own.accessed:
-            response.vary.add("Cookie")
+        varies = own.accessed
         if own.visit.cookie is Cookie.DELETE:
             response.delete_cookie(self.get_cookie_name(app), **self._cookie_options(app))
-            response.vary.add("Cookie")
+            varies = True
         elif self._sends_cookie(app, own):
             expires = self.get_expiration_time(app, own)
             value = own.visit.id or ""
             response.set_cookie(self.get_cookie_name(app), value, expires=expires, **self._cookie_options(app))
-            response.vary.add("Cookie")
+            varies = True
+        if varies:
+            _vary_by_cookie(response)
 
     # --- parts of these ---
 
@@ -186,3 +188,10 @@ class SessionInterface(Operations, FlaskSessionInterface):
         if hasattr(self, "get_cookie_partitioned"):  # Flask 3.1
             options["partitioned"] = self.get_cookie_partitioned(app)
         return options
+
+
+def _vary_by_cookie(response: flask.Response) -> None:
+    if "Vary" in response.headers:
+        response.vary.add("Cookie")
+    else:  # which is so nearly always, and `vary` takes its time
+        response.headers["Vary"] = "Cookie"
