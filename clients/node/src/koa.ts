@@ -82,7 +82,8 @@ export function koaStore(store: RedisSessionStore): KoaStore {
       try {
         const { genid } = ctx.sessionOptions
         await regenerate(ctx, () => store.core.besideOf(former, genid(ctx)))
-        ctx.session = outside(rotation.session)
+        // Its object still has the old key. (Nothing was rotated where a ContextStore keeps the context to itself.)
+        if (rotation.session !== undefined) ctx.session = outside(rotation.session)
         rotations.delete(ctx)
       } catch (error) {
         rotation.hasFailed = true

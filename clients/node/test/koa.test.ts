@@ -357,6 +357,28 @@ describe('koaStore', () => {
     assert.deepEqual([JSON.parse(await browser.get()).cart, JSON.parse(await old.get()).cart], [17, 17])
   })
 
+  for (const isHanded of [true, false]) {
+    test(`a ContextStore that hands on ${isHanded ? 'all' : 'no context'} rotates ${isHanded ? 'with a' : 'without'} grace`, async () => {
+      class ContextStore {
+        get = (...[key, maxAge, passed]: Parameters<KoaStore['get']>) =>
+          koaStore.get(key, maxAge, isHanded ? passed : undefined)
+        set = (...[key, session, maxAge, passed]: Parameters<KoaStore['set']>) =>
+          koaStore.set(key, session, maxAge, isHanded ? passed : undefined)
+        destroy = (...[key, passed]: Parameters<KoaStore['destroy']>) =>
+          koaStore.destroy(key, isHanded ? passed : undefined)
+      }
+      Object.assign(ContextStore.prototype, { get() {}, set() {}, destroy() {} })
+      const browser = await signingIn({ store: undefined, ContextStore })
+      await browser.get('/set?cart=17')
+      const old = browser.copy()
+      await browser.get('/login?user=alice')
+      assert.notEqual(browser.id, old.id)
+      const { cart, userId } = JSON.parse(await browser.get())
+      assert.deepEqual([cart, userId], ['17', 'alice'])
+      assert.equal(JSON.parse(await old.get()).cart, isHanded ? '17' : undefined)
+    })
+  }
+
   test('works where no context is passed', async () => {
     const bare = koaStoreOf(store)
     await bare.set('x', { a: 1, b: 2 }, 5000)
