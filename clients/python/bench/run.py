@@ -121,8 +121,9 @@ PAGE = """# What a request costs in Python
 
 The same small site on each store: a session of 20 fields, a request that reads five and one that changes one, through
 the whole framework without a web server around it. All contenders run side by side in one run, {rounds} rounds of
-{requests} requests in turn, one client each; the figures are medians. *×* says how many times as many requests this
-package serves; *CPU* is the application's own time a request, of which most is the framework's.
+{requests} requests in turn, one client each, which this package makes from a URL; the figures are medians. *×* says how
+many times as many requests this package serves; *CPU* is the application's own time a request, of which most is the
+framework's.
 
 ## On the server's own machine
 
@@ -139,8 +140,9 @@ A store that asks the server twice waits twice.
 
 {far}
 
-Reading costs what django-redis's one `GET` costs, and a tenth more for what it tells beside the data: whether the
-session was rotated, and whose it is. Writing asks the server twice, where Django's cache engine asks three times.
+Reading costs what django-redis's one `GET` costs: what the server does more, for it makes JSON of the fields and tells
+whether the session was rotated and whose it is, the client does less. Writing asks the server twice, where Django's
+cache engine asks three times.
 `cached_db` writes to an SQLite database in memory here; to a database over a network it costs more.
 """
 

@@ -6,6 +6,7 @@ import asyncio
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -460,6 +461,18 @@ def test_a_copy_of_the_database_holds_no_id(make: Any, server: Server) -> None:
     assert key.startswith("sess:{" + loaded.id[:4] + "}")
     assert store.handle(loaded.id) == handle(key)
     assert loaded.id not in store.handle(loaded.id)
+
+
+def test_ids_are_random_in_every_place() -> None:
+    made = [new_id() for _ in range(4000)]
+    assert len(set(made)) == len(made)
+    for place in zip(*made, strict=True):
+        counted = Counter(place)
+        assert len(counted) == 36
+        assert 50 < min(counted.values()) < max(counted.values()) < 200  # of 111 that one expects
+    assert {len(characters) for characters in made} == {32}
+    assert new_id("abcdefgh")[:4] == "abcd"
+    assert len({new_id("abcdefgh") for _ in range(100)}) == 100
 
 
 def test_plain_keys(server: Server) -> None:

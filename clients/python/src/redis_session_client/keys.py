@@ -20,8 +20,13 @@ def new_id(like: str | None = None) -> str:
 
     With ``like`` it keeps the first four characters of that id, so that both are in one slot of a cluster.
     """
-    kept = like[:_TAG] if like is not None else ""
-    return kept + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH - len(kept)))
+    made = like[:_TAG] if like is not None else ""
+    # One number for all characters: to ask for each by itself takes ten times as long.
+    number = secrets.randbelow(len(_ALPHABET) ** (_LENGTH - len(made)))
+    while len(made) < _LENGTH:
+        number, character = divmod(number, len(_ALPHABET))
+        made += _ALPHABET[character]
+    return made
 
 
 def acceptable(session_id: str | None) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import flask
 import pytest
 import redis.asyncio
+from flask.json.provider import DefaultJSONProvider
 from markupsafe import Markup
 
 from redis_session_client.flask import RedisSession, SessionInterface
@@ -52,6 +53,39 @@ def test_keeps_flasks_types(site, client_options, server):
     with server.counting() as calls:
         assert browser.get("/compare").text == "same"
     assert calls == {"session.getex": 1}, "what is unchanged is not written"
+
+
+def test_values_are_written_by_the_json_of_the_application(site):
+    class WithoutNumbersThatAreNone(DefaultJSONProvider):
+        def dumps(self, obj, **kwargs):
+            return super().dumps(_finite(obj), **kwargs)
+
+    app = site()
+    app.json = WithoutNumbersThatAreNone(app)
+
+    @app.get("/fill")
+    def fill():
+        flask.session.update(text="plain", number=float("nan"))
+        return ""
+
+    @app.get("/list")
+    def fill_list():
+        flask.session["list"] = [float("nan"), 1]
+        return ""
+
+    browser = app.test_client()
+    browser.get("/fill")
+    browser.get("/list")
+    with browser.session_transaction() as session:
+        assert dict(session) == {"text": "plain", "number": None, "list": [None, 1]}
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if value != value else value  # noqa: PLR0124 - NaN is
 
 
 def test_a_single_value_that_looks_like_a_tag(site):
