@@ -149,10 +149,11 @@ lint: setup ## formatting and clippy, warnings denied
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-install: ## copies the module that `make build` built to PREFIX/lib/redis/modules (default /usr/local; Debian's services load from /usr)
-	@[ -f $(MODULE) ] || { echo "There is no $(MODULE): make build" >&2; exit 1; }
+# As root there is often no cargo: what has been built already is installed as it is.
+install: $(if $(wildcard $(MODULE)),,build) ## copies the module that is built to PREFIX/lib/redis/modules (default /usr/local)
 	install -D -m 755 $(MODULE) $(DESTDIR)$(PREFIX)/lib/redis/modules/libredis_session.so
-	@echo "Load it with: loadmodule $(PREFIX)/lib/redis/modules/libredis_session.so"
+	@echo "Load it by a line in the server's own configuration file: loadmodule $(PREFIX)/lib/redis/modules/libredis_session.so"
+	@[ "$(PREFIX)" = /usr ] || echo "(Debian's own services load it from below /usr/lib only: make install PREFIX=/usr)"
 
 clean: ## removes all that was built
 	rm -rf target build
