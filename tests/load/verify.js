@@ -35,7 +35,7 @@ export async function verify(place, checked) {
   const sum = (what) => checked.reduce((total, one) => total + what(one), 0)
   const books = { least: sum(({ sessions }) => sessions.least), most: sum(({ sessions }) => sessions.most) }
   const found = await settled(await place.primaries(), books.most)
-  const differences = checked.flatMap((one) => one.differences)
+  const differences = [...((await place.faults?.()) ?? []), ...checked.flatMap((one) => one.differences)]
   differences.push(...compare(place.kind === 'cluster' ? 'cluster' : 'primary', found, books))
   const replicas = (await place.replicas?.()) ?? []
   if (replicas.length > 0) {
