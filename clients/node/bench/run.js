@@ -95,11 +95,24 @@ async function measure(port, count) {
     }
   }
   for (const site of sites) await site.close()
+  for (const kind of kinds) console.log(`${kind}: ${ratios(figures, kind).join('; ')}`)
   return figures.map((kindly) =>
     Object.fromEntries(
       kinds.map((kind) => [kind, [0, 1].map((column) => median(kindly[kind].map((row) => row[column])))]),
     ),
   )
+}
+
+/**
+ * The CPU of a request as a multiple of connect-redis's in the same round: where others use the machine as well, the median
+ * of these says more than the medians of the two.
+ */
+function ratios(figures, kind) {
+  const base = figures[contenders.findIndex(({ store }) => store === 'connect-redis')][kind]
+  return contenders.map(({ store, client }, n) => {
+    const ratio = median(figures[n][kind].map(([, cpu], round) => cpu / base[round][1]))
+    return `${store}, ${client}: ${ratio.toFixed(2)} x the CPU of connect-redis`
+  })
 }
 
 /** What connect-redis is asked for to read, and to write: counted by the server. */
