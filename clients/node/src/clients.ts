@@ -48,10 +48,13 @@ export interface Connection {
 /** Thrown by `sendOnce` where nobody can know whether the server has carried out the command. */
 export const LOST_REPLY = 'The connection was lost before the reply, the command may have been carried out'
 
-/** @throws TypeError for what is no client of node-redis >= 5 or ioredis >= 5. */
-export function connection(client: unknown): Connection {
-  if (isIoredis(client)) return ioredis(client)
-  if (isNodeRedis(client)) return nodeRedis(client)
+/**
+ * @param prefix What the keys begin with that the client's user may use.
+ * @throws TypeError for what is no client of node-redis >= 5 or ioredis >= 5.
+ */
+export function connection(client: unknown, prefix = ''): Connection {
+  if (isIoredis(client)) return ioredis(client, prefix)
+  if (isNodeRedis(client)) return nodeRedis(client, prefix)
   throw new TypeError('client must be a client of node-redis (redis >= 5) or ioredis (>= 5)')
 }
 

@@ -88,7 +88,7 @@ export class Sessions<D extends object = Data> {
   /** @throws TypeError for options that make no sense. */
   constructor(options: SessionsOptions) {
     const { prefix = 'sess:', idle = 1800, lifetime, maxSessions, hashKeys = false, scanCount = 100 } = options
-    this.connection = connection(options.client)
+    this.connection = connection(options.client, prefix)
     this.prefix = prefix
     this.scanCount = scanCount
     this.#keys = new Keys({

@@ -32,16 +32,17 @@ export function isIoredis(client: unknown): client is Redis {
 
 const isCluster = (client: Redis): client is Cluster => client.isCluster
 
-export function ioredis(client: Redis): Connection {
+export function ioredis(client: Redis, prefix: string): Connection {
   const { Command, OnceCommand } = commandClasses(client)
   const send = (args: Arg[], key?: Arg) => client.sendCommand(build(Command, args, key))
+  const keyPrefix = client.options.keyPrefix ?? ''
   const common = {
     library: 'ioredis' as const,
-    keyPrefix: client.options.keyPrefix ?? '',
+    keyPrefix,
     send,
     sendOnce: (args: Arg[], key?: Arg) => client.sendCommand(build(OnceCommand, args, key)),
   }
-  if (isCluster(client)) return { ...common, ...ofCluster(client, Command, send) }
+  if (isCluster(client)) return { ...common, ...ofCluster(client, Command, send, keyPrefix + prefix) }
   return {
     ...common,
     topology: client.options.sentinels ? 'sentinel' : 'single',
@@ -50,7 +51,7 @@ export function ioredis(client: Redis): Connection {
   }
 }
 
-function ofCluster(client: Cluster, Command: CommandClass, send: Connection['send']) {
+function ofCluster(client: Cluster, Command: CommandClass, send: Connection['send'], prefix: string) {
   const list = async () => {
     // Until the cluster is known, commands wait in the client. After one of them is answered, it is known.
     if (client.nodes('master').length === 0 || client.status !== 'ready') await send(['PING'])
@@ -60,7 +61,7 @@ function ofCluster(client: Cluster, Command: CommandClass, send: Connection['sen
       send: (args: Arg[]) => node.sendCommand(build(Command, args)),
     }))
   }
-  const primaries = () => everyPrimary(list, send)
+  const primaries = () => everyPrimary(list, send, prefix)
   return { topology: 'cluster' as const, primaries, sendToPrimaries: sendToEach(primaries) }
 }
 

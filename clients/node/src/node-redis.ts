@@ -45,8 +45,8 @@ export function isNodeRedis(client: unknown): client is Client {
   return typeof sender?.sendCommand === 'function' && sender.isOpen !== undefined
 }
 
-export function nodeRedis(client: Client): Connection {
-  if (isCluster(client)) return cluster(client)
+export function nodeRedis(client: Client, prefix: string): Connection {
+  if (isCluster(client)) return cluster(client, prefix)
   if (isSentinel(client)) return sentinel(client)
   return single(client)
 }
@@ -95,15 +95,16 @@ function once(args: Arg[]): (client: Sender) => Promise<Reply> {
   }
 }
 
-function cluster(client: Cluster): Connection {
+function cluster(client: Cluster, prefix: string): Connection {
+  const keyPrefix = client._keyPrefix ?? ''
   // Only a redirection makes the cluster client send a command again, and what was redirected was not carried out.
   const send = (args: Arg[], key = args[1]) => whileTryAgain(() => client.sendCommand(key, false, args, AS_IN_RESP2))
   const list = () => Promise.all(client.masters.map((node) => primary(client, node)))
-  const primaries = () => everyPrimary(list, send)
+  const primaries = () => everyPrimary(list, send, keyPrefix + prefix)
   return {
     library: 'node-redis',
     topology: 'cluster',
-    keyPrefix: client._keyPrefix ?? '',
+    keyPrefix,
     send,
     sendOnce: send,
     primaries,

@@ -17,7 +17,8 @@ const idsOfClients = new WeakMap<object, string>()
 async function idOf({ client, send }: Primary): Promise<string> {
   const known = idsOfClients.get(client)
   if (known !== undefined) return known
-  const id = String(await send(['CLUSTER', 'MYID']))
+  const nodes = String(await send(['CLUSTER', 'NODES']))
+  const id = String(/^(\S+) \S+ myself/m.exec(nodes)?.[1])
   idsOfClients.set(client, id)
   return id
 }
@@ -30,23 +31,33 @@ function owners(slots: Reply): Map<string, number> {
 
 /**
  * @param list What the client knows as primaries.
+ * @param prefix What the keys begin with that the client's user may use.
  * @throws Error where the client and the cluster do not come to terms in some seconds: a node has failed, for example.
  */
-export async function everyPrimary(list: () => Promise<Primary[]>, send: Connection['send']): Promise<Primary[]> {
+export async function everyPrimary(
+  list: () => Promise<Primary[]>,
+  send: Connection['send'],
+  prefix: string,
+): Promise<Primary[]> {
   for (let tries = 0; tries < TRIES; tries++) {
     if (tries > 0) await sleep(Math.min(20 * 2 ** tries, 250))
     const primaries = await list()
     const asked = await Promise.allSettled(primaries.map(idOf))
-    const ids = asked.map((answer) => (answer.status === 'fulfilled' ? answer.value : undefined))
+    const ids = asked.map((answer) => (answer.status === 'fulfilled' ? answer.value : unlessRefused(answer.reason)))
     const serving = owners(await firstAnswer(primaries, ['CLUSTER', 'SLOTS']))
     const missing = [...serving].filter(([id]) => !ids.includes(id))
     // A primary that serves nothing knows no sessions, and one that was made a replica could not be asked.
     if (missing.length === 0) return primaries.filter((_, i) => serving.has(ids[i] ?? ''))
     for (const { client } of primaries) idsOfClients.delete(client)
     // A command with a key of the missing node makes the client look at the cluster again.
-    await Promise.allSettled(missing.map(([, slot]) => send(['EXISTS', keyOfSlot(slot)])))
+    await Promise.allSettled(missing.map(([, slot]) => send(['SESSION.INFO', `${prefix}{${keyOfSlot(slot)}}`])))
   }
   throw new Error('The cluster is changing: not every primary could be asked')
+}
+
+/** @throws The error, if the client's user may not ask. */
+function unlessRefused(error: Error): undefined {
+  if (error.message.startsWith('NOPERM')) throw error
 }
 
 async function firstAnswer(primaries: Primary[], args: string[]): Promise<Reply> {

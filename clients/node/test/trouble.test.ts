@@ -1,5 +1,7 @@
 /** Servers that lack what is needed, go away, or come back as others. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Sessions } from '../src/core.js'
 import { RedisSessionStore } from '../src/index.js'
@@ -167,33 +169,60 @@ test('a primary of a cluster becomes a replica, and everybody is still signed ou
   }
 })
 
-test('a client that has not heard of a new primary asks it all the same', async (t) => {
-  const small = await startCluster()
-  const added = await startServer({ args: ['--cluster-enabled', 'yes'] })
-  const all = [...small.nodes, added]
-  const id = String(await added.command('CLUSTER', 'MYID'))
-  const tested = [flavours[1]!, flavours[3]!, flavours[4]!, flavours[6]!]
-  const clients = await Promise.all(tested.map((flavour) => flavour.cluster(small)))
-  try {
-    for (const { client } of clients) await new Sessions({ client }).create({})
-    await added.command('CLUSTER', 'MEET', '127.0.0.1', String(small.ports[0]))
-    await until(async () => {
-      const known = await Promise.all(all.map((node) => node.command('CLUSTER', 'INFO')))
-      return known.every((info) => String(info).includes('cluster_known_nodes:4'))
-    })
-    for (const node of [added, ...small.nodes]) await node.command('CLUSTER', 'SETSLOT', '0', 'NODE', id)
-    for (const [i, flavour] of tested.entries()) {
-      await t.test(flavour.name, async () => {
-        const store = new Sessions({ client: clients[i]!.client })
-        await until(() => added.command('SESSION.SET', `sess:{${keyOfSlot(0)}}x`, 'USER', 'eve').catch(() => false))
-        assert.equal((await store.sessions('eve')).length, 1)
-        assert.equal((await store.ids()).length >= 1, true)
-        assert.equal(await store.signOutAll('eve'), 1)
+/** What docs/operations.md gives the user of web servers in a cluster, and to list ids. */
+function rightsOfWebServers(): string[] {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/operations.md'), 'utf8')
+  const [, user] = /^user web on \S+ (.* \+session\.set .*)$/m.exec(page)!
+  const [, more] = /In a cluster add\s+`([^`]*)`/.exec(page)!
+  return `nopass ${user} ${more} +scan`.split(' ')
+}
+
+for (const rights of [[], rightsOfWebServers()]) {
+  const who = rights.length > 0 ? 'a client with the rights of web servers' : 'a client'
+  test(`${who} that has not heard of a new primary asks it all the same`, async (t) => {
+    const small = await startCluster()
+    const added = await startServer({ args: ['--cluster-enabled', 'yes'] })
+    const all = [...small.nodes, added]
+    const id = String(await added.command('CLUSTER', 'MYID'))
+    const tested = [flavours[1]!, flavours[3]!, flavours[4]!, flavours[6]!]
+    const clients = await Promise.all(tested.map((flavour) => flavour.cluster(small)))
+    try {
+      for (const { client } of clients) await new Sessions({ client }).create({})
+      await added.command('CLUSTER', 'MEET', '127.0.0.1', String(small.ports[0]))
+      await until(async () => {
+        const known = await Promise.all(all.map((node) => node.command('CLUSTER', 'INFO')))
+        return known.every((info) => String(info).includes('cluster_known_nodes:4'))
       })
+      for (const node of [added, ...small.nodes]) await node.command('CLUSTER', 'SETSLOT', '0', 'NODE', id)
+      for (const node of all) await node.command('ACL', 'SETUSER', 'default', ...rights)
+      for (const [i, flavour] of tested.entries()) {
+        await t.test(flavour.name, async () => {
+          const store = new Sessions({ client: clients[i]!.client })
+          await until(() => added.command('SESSION.SET', `sess:{${keyOfSlot(0)}}x`, 'USER', 'eve').catch(() => false))
+          assert.equal((await store.sessions('eve')).length, 1)
+          assert.equal((await store.ids()).length >= 1, true)
+          assert.equal(await store.signOutAll('eve'), 1)
+          await store.ready()
+        })
+      }
+    } finally {
+      for (const { close } of clients) close()
+      await Promise.all([small.close(), added.close()])
     }
+  })
+}
+
+test('in a cluster, too, a user who may not ask the nodes is told which right is missing', async () => {
+  const small = await startCluster()
+  const { client, close } = await flavours[2]!.cluster(small)
+  try {
+    for (const node of small.nodes) await node.command('ACL', 'SETUSER', 'default', '-cluster|nodes')
+    const start = Date.now()
+    await assert.rejects(new Sessions({ client }).ready(), /NOPERM.*cluster\|nodes/)
+    assert.ok(Date.now() - start < 2000)
   } finally {
-    for (const { close } of clients) close()
-    await Promise.all([small.close(), added.close()])
+    close()
+    await small.close()
   }
 })
 
