@@ -60,6 +60,11 @@ def test_nothing_is_wrong(configure: Configure, server: Server) -> None:
         ({"client": redis.asyncio.Redis()}, "not redis.asyncio.client.Redis"),
         ({"sentinel": {"sentinels": []}}, 'SESSION_REDIS["sentinel"] is a dict such as {"sentinels": ['),
         ({"sentinel": "localhost:26379"}, 'SESSION_REDIS["sentinel"] is a dict such as'),
+        (
+            {"sentinel": {"sentinels": "localhost:26379", "service_name": "sessions"}},
+            'SESSION_REDIS["sentinel"] is a dict such as {"sentinels": [',
+        ),
+        ({"url": "redis://127.0.0.1:1/0", "idle": float("nan")}, 'SESSION_REDIS["idle"] is more than 0 seconds'),
         ({"cluster": {"node": "localhost:7000"}}, 'SESSION_REDIS["cluster"] is a dict such as {"nodes": ['),
     ],
 )

@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 import redis
 from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient
+from django.urls import clear_url_caches, path
 
 from redis_session_client import ModuleMissing, SessionTooLarge, WrongType
 from redis_session_client.django import SessionStore, count
 from redis_session_client.django.connections import connections
+from tests.django import urls
 from tests.django.conftest import Browser, Configure
 from tests.django.settings import MIDDLEWARE, TEMPLATES
 from tests.servers import Sentinel, Server, wait_for
@@ -160,6 +163,31 @@ def test_what_could_not_be_read_is_not_waited_for_again(site: Site, configure: C
 def test_an_error_of_the_sites_own_stays_a_500(site: Site, visitor: Browser) -> None:
     site(MIDDLEWARE=OURS)
     assert visitor.get("/fail/").status_code == 500
+
+
+def test_another_server_that_a_view_asks_stays_a_500(
+    site: Site, visitor: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A queue, say. It is not the sessions that cannot be used, and whoever looks after the site is to be told."""
+
+    def asks_another(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(redis.Redis(host="127.0.0.1", port=1).get("job"))
+
+    site(MIDDLEWARE=OURS)
+    monkeypatch.setattr(urls, "urlpatterns", [*urls.urlpatterns, path("job/", asks_another)])
+    clear_url_caches()
+    assert visitor.get("/job/").status_code == 500
+    clear_url_caches()
+    assert "the server of the sessions" not in caplog.text
+
+
+def test_a_cluster_that_sends_from_node_to_node(site: Site, visitor: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: Any) -> None:
+        raise redis.exceptions.ClusterError("TTL exhausted.")
+
+    site(MIDDLEWARE=OURS)
+    monkeypatch.setattr(type(connections().server), "run", run)
+    assert visitor.get("/read/").status_code == 503
 
 
 def test_a_visitor_without_a_cookie_is_served_without_a_server(site: Site, browser: NewBrowser, server: Server) -> None:

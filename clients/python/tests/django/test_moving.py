@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 from io import StringIO
 from typing import Any
 
@@ -275,6 +276,21 @@ def test_what_the_serializer_cannot_write(configure: Configure, server: Server, 
     assert count(alice) == 2
 
 
+@pytest.mark.parametrize(
+    "serializer", ["django.contrib.sessions.serializers.JSONSerializer", f"{__name__}.PickleSerializer"]
+)
+def test_keys_that_are_numbers(configure: Configure, server: Server, serializer: str) -> None:
+    """A cache keeps them as they are. Here they are text, as with Django's other engines."""
+    cache = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": server.url}
+    site = Site(configure, server, CACHE, {"CACHES": {"default": cache}, "SESSION_SERIALIZER": serializer})
+    site.uses(CACHE)
+    before = import_module(CACHE).SessionStore()
+    before[1], before["cart"] = "one", [1]
+    before.save()
+    site.uses(OURS)
+    assert dict(SessionStore(before.session_key).items()) == {"1": "one", "cart": [1]}
+
+
 def test_after_going_back_there_are_no_pages(configure: Configure, server: Server, alice: User) -> None:
     """A link to them is no error of the site."""
     alice.is_staff = alice.is_superuser = True
@@ -285,6 +301,7 @@ def test_after_going_back_there_are_no_pages(configure: Configure, server: Serve
     pages = ("", "sign-out/", "sign-out-others/", "confirm-password/")
     assert [browser.post(f"/devices/{page}").status_code for page in pages] == [404, 404, 404, 404]
     assert browser.get("/devices/").status_code == 404
+    assert browser.get("/danger/").status_code == browser.get("/adanger/").status_code == 404
     assert browser.get(f"/admin/redis_session/usersession/{alice.pk}/").status_code == 404
     with pytest.raises(ImproperlyConfigured, match="needs SESSION_ENGINE = "):
         devices(alice, browser.session)

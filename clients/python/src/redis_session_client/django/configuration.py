@@ -85,7 +85,9 @@ def _where(source: str, where: Any) -> Any:
     """What stands for the source, if it can be right. It is not shown: there may be a password in it."""
     if source in ("url", "cache_alias") and not isinstance(where, str):
         raise ImproperlyConfigured(f'SESSION_REDIS["{source}"] is a string, not {type(where).__name__}.')
-    if source == "sentinel" and not (isinstance(where, Mapping) and {"sentinels", "service_name"} <= where.keys()):
+    # Of a text each letter would be taken for a host.
+    is_sentinel = isinstance(where, Mapping) and not isinstance(where.get("sentinels", ""), str)
+    if source == "sentinel" and not (is_sentinel and "service_name" in where):
         raise ImproperlyConfigured(
             'SESSION_REDIS["sentinel"] is a dict such as '
             '{"sentinels": ["localhost:26379"], "service_name": "sessions"}.'
@@ -106,7 +108,7 @@ def _options(given: Mapping[str, Any]) -> Options:
             raise ImproperlyConfigured(f'SESSION_REDIS["{name}"] is seconds or a timedelta, not {value!r}.')
     for name, without in (("idle", "SESSION_COOKIE_AGE"), ("lifetime", "none")):
         value = options.get(name)
-        if value is not None and value <= 0:
+        if value is not None and not value > 0:  # NaN is not, either
             raise ImproperlyConfigured(
                 f'SESSION_REDIS["{name}"] is more than 0 seconds: no session would outlast its request. '
                 f"Leave it out for the default ({without})."

@@ -24,6 +24,7 @@ from .._connect import SYNC, TIMEOUT, connect, connect_async
 from .._drive import AsyncServer, Steps, SyncServer
 from .._operations import Operations
 from .configuration import Configuration, codec, read
+from .exceptions import UNAVAILABLE, mark
 
 T = TypeVar("T")
 
@@ -43,7 +44,11 @@ class Connections:
 
     def run(self, steps: Steps[T]) -> T:
         """Runs an operation and returns its result."""
-        return self.server.run(steps)
+        try:
+            return self.server.run(steps)
+        except UNAVAILABLE as error:
+            mark(error)
+            raise
 
     async def arun(self, steps: Steps[T]) -> T:
         """Runs an operation with the client of the running loop.
@@ -55,7 +60,11 @@ class Connections:
             return await sync_to_async(self.run)(steps)
         if self.configuration.source in ("client", "cache_alias"):
             return await sync_to_async(self.run, thread_sensitive=False)(steps)
-        return await self._async_server().run(steps)
+        try:
+            return await self._async_server().run(steps)
+        except UNAVAILABLE as error:
+            mark(error)
+            raise
 
     def _async_server(self) -> AsyncServer:
         loop = asyncio.get_running_loop()
@@ -92,7 +101,11 @@ def _open() -> Connections:
     global _current  # noqa: PLW0603
     with _lock:
         if _current is None:
-            _current = Connections(read())
+            try:
+                _current = Connections(read())
+            except UNAVAILABLE as error:  # a cluster is asked for its nodes at once
+                mark(error)
+                raise
         return _current
 
 

@@ -15,9 +15,19 @@ UNAVAILABLE = (
     exceptions.TimeoutError,
     exceptions.OutOfMemoryError,
     exceptions.ReadOnlyError,
-    exceptions.ClusterDownError,
+    exceptions.ClusterError,  # no node answers for a slot, or they send from one to another
     exceptions.RedisClusterException,  # no node of the cluster answers
 )
+
+
+def mark(error: Exception) -> None:
+    """Marks an error that the server of the sessions gave: a view may have asked another server for something else."""
+    error.of_sessions = True  # type: ignore[attr-defined]
+
+
+def is_marked(error: Exception) -> bool:
+    """Tells whether it is one of the sessions' server, which cannot be used."""
+    return isinstance(error, UNAVAILABLE) and getattr(error, "of_sessions", False)
 
 
 class SessionLimit(errors.SessionLimit, PermissionDenied):

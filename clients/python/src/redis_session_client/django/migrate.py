@@ -55,7 +55,7 @@ def fail_unwritable(asked: Connections, data: dict[str, Any]) -> None:
     """Raises CannotWrite where a value cannot be written: Django's cache engine keeps whatever can be pickled."""
     codec = asked.operations.codec
     try:
-        codec.encode(data, [])
+        _write(codec, data)
     except Exception as error:
         names = [f"{key!r} ({type(value).__name__})" for key, value in data.items() if not _writes(codec, key, value)]
         if not names:
@@ -66,12 +66,17 @@ def fail_unwritable(asked: Connections, data: dict[str, Any]) -> None:
         ) from error
 
 
-def _writes(codec: Codec, key: str, value: Any) -> bool:
+def _writes(codec: Codec, key: Any, value: Any) -> bool:
     try:
-        codec.encode({key: value}, [])
+        _write(codec, {key: value})
     except Exception:
         return False
     return True
+
+
+def _write(codec: Codec, data: dict[Any, Any]) -> None:
+    named, _ = codec.difference((), data)  # as JSON names the keys, which may be numbers in a cache
+    codec.encode(named, [])
 
 
 def end(asked: Connections, key: str) -> None:

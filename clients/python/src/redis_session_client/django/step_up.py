@@ -9,10 +9,11 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import resolve_url
 
 from .async_base import AsyncSessionBase
+from .configuration import ENGINE
 
 #: Unix seconds until which the session is stepped up.
 UNTIL = "_step_up_until"
@@ -54,8 +55,7 @@ def requires_step_up(
 
             @functools.wraps(view)
             async def awrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                session: Any = request.session
-                if await session.astepped_up():
+                if await _session(request).astepped_up():
                     return await view(request, *args, **kwargs)
                 return _ask(request, confirm_url)
 
@@ -63,12 +63,19 @@ def requires_step_up(
 
         @functools.wraps(view)
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            session: Any = request.session
-            return view(request, *args, **kwargs) if session.stepped_up else _ask(request, confirm_url)
+            return view(request, *args, **kwargs) if _session(request).stepped_up else _ask(request, confirm_url)
 
         return wrapped
 
     return decorate if view is None else decorate(view)
+
+
+def _session(request: HttpRequest) -> StepUp:
+    """Raises Http404 while another engine keeps the session, after a roll back say: nobody can be stepped up then."""
+    session: Any = request.session
+    if not isinstance(session, StepUp):
+        raise Http404(f'this page needs SESSION_ENGINE = "{ENGINE}"')  # DEBUG shows it
+    return session
 
 
 def _ask(request: HttpRequest, confirm_url: str) -> HttpResponseBase:
