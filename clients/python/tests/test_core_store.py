@@ -260,6 +260,16 @@ def test_nan_comes_back(store: Any) -> None:
     assert math.isnan(store.load(loaded.id).data()["v"])
 
 
+def test_floats_are_compared_as_they_are_written(store: Any, server: Server) -> None:
+    """Which are equal to Python, and which are not, is another matter."""
+    loaded = begin(store, {"zero": 0.0, "nan": math.nan})
+    with server.counting() as calls:
+        loaded = store.save(loaded, {"zero": 0.0, "nan": float("nan")})
+    assert not calls
+    store.save(loaded, {"zero": -0.0, "nan": math.nan})
+    assert math.copysign(1, store.load(loaded.id).data()["zero"]) == -1
+
+
 def test_keys_that_are_no_strings_become_those_of_json(store: Any) -> None:
     loaded = begin(store, {1: "a", None: "b", False: "c", 1.5: "d"})
     assert store.load(loaded.id).data() == {"1": "a", "null": "b", "false": "c", "1.5": "d"}
@@ -583,8 +593,11 @@ def test_a_rotation_whose_reply_was_lost(server: Server, grace: int) -> None:
 
 
 def test_an_error_of_the_options() -> None:
-    for wrong in ({"max_sessions": 0}, {"on_limit": "never"}, {"conflict": "no"}, {"rotation_grace": 301}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
+    for wrong in (
+        *({"max_sessions": 0}, {"max_sessions": "5"}, {"on_limit": "never"}, {"conflict": "no"}),
+        *({"rotation_grace": 301}, {"rotation_grace": "10"}, {"rotation_grace": timedelta(seconds=1)}),
+    ):
+        with pytest.raises(ValueError, match=f"^{next(iter(wrong))} is "):
             Options(**wrong)
 
 

@@ -20,6 +20,10 @@ def _whole(value: object, *, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class Options:
     """How sessions are kept. Times are in seconds."""
@@ -56,8 +60,8 @@ class Options:
             raise ValueError('on_limit is "oldest", "lru" or "reject"')
         if self.conflict not in ("merge", "strict"):
             raise ValueError('conflict is "merge" or "strict"')
-        if not 0 <= self.rotation_grace <= _LONGEST_GRACE:
-            raise ValueError("rotation_grace is 0 to 300 seconds")
+        if not _number(self.rotation_grace) or not 0 <= self.rotation_grace <= _LONGEST_GRACE:
+            raise ValueError(f"rotation_grace is 0 to 300 seconds, not {self.rotation_grace!r}")
 
 
 class Change(NamedTuple):

@@ -22,6 +22,8 @@ _MAX_DEPTH = 64  # of the server, the object around the members included
 
 #: The types of JSON's plain values, which cannot be changed but only replaced.
 ATOMS = frozenset((str, int, float, bool, type(None)))
+#: Those of them that are equal where their JSON is, and else are not: NaN is unlike itself, and -0.0 is like 0.0.
+ALIKE = ATOMS - {float}
 
 
 def are_atoms(values: Iterable[Any]) -> bool:
@@ -98,7 +100,7 @@ class Codec:
         for key, value in data.items():
             name = key if type(key) is str else _name(key)
             was = before.pop(name, _MISSING)
-            if type(value) not in ATOMS or type(was) is not type(value):
+            if type(value) not in ALIKE or type(was) is not type(value):
                 if was is _MISSING or not self.same(was, value):
                     changed[name] = value
             elif was is not value and was != value:
@@ -106,7 +108,7 @@ class Codec:
         return changed, list(before)
 
     def same(self, before: Any, now: Any) -> bool:
-        """Compares two values that are not both of one of JSON's plain types."""
+        """Compares two values by what is written of them."""
         return self._text(before) == self._text(now)
 
     def encode(self, changed: Mapping[str, Any], gone: list[str], *, careful: bool = False) -> Encoded:

@@ -8,9 +8,7 @@ from typing import Any
 import flask.json
 from flask.json.tag import TaggedJSONSerializer
 
-from ..fields import ATOMS, Codec, Encoded, are_atoms, compact
-
-_ALIKE = ATOMS - {float}  # what looks the same whoever makes JSON of it; not NaN
+from ..fields import ALIKE, ATOMS, Codec, Encoded, are_atoms, compact
 
 
 class TaggedCodec(Codec):
@@ -33,7 +31,8 @@ class TaggedCodec(Codec):
         return super().same(self._tagged(before), self._tagged(now))
 
     def _object(self, members: dict[str, Any]) -> str:
-        return compact(members) if _ALIKE.issuperset(map(type, members.values())) else super()._object(members)
+        # These are the same whoever makes JSON of them.
+        return compact(members) if ALIKE.issuperset(map(type, members.values())) else super()._object(members)
 
     def _tagged(self, value: Any) -> Any:
         return value if type(value) in ATOMS else self._serializer.tag(value)
