@@ -70,7 +70,7 @@ export function join(members: Iterable<[string, string]>): string {
 function same(read: string, now: string): boolean {
   if (read === now) return true
   // Of a string without such an escape there is one text only.
-  if (read.charCodeAt(0) === QUOTE && !read.includes('\\u')) return false
+  if (read.charCodeAt(0) === QUOTE && !/\\[u/]/.test(read)) return false
   return JSON.stringify(JSON.parse(read)) === now
 }
 

@@ -133,8 +133,11 @@ function isOther(idle: number | null | undefined, before: number | null): boolea
  * Whether a member that was read is to be removed. Not so where the object has something else of that name, inherited or
  * not enumerable, which hid it: `id` and `save` of express-session's sessions, for example.
  */
-const isRemoved = (data: object, name: string) =>
-  !(name in data) || Object.prototype.propertyIsEnumerable.call(data, name)
+function isRemoved(data: object, name: string): boolean {
+  if (Object.hasOwn(data, name)) return Object.prototype.propertyIsEnumerable.call(data, name)
+  // What every object inherits hides nothing in one that is as it was read.
+  return Object.getPrototypeOf(data) === Object.prototype || !(name in data)
+}
 
 export function difference<D extends object>(session: Session<D>, options: WriteOptions): Difference {
   const user = options.user === session.user ? undefined : options.user

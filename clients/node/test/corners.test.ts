@@ -7,7 +7,7 @@ import express from 'express'
 import session from 'express-session'
 import { Redis as Redis5 } from 'ioredis5'
 import * as redis6 from 'redis6'
-import { Sessions } from '../src/core.js'
+import { type Data, Sessions } from '../src/core.js'
 import { RedisSessionStore, type RedisSessionStoreOptions } from '../src/index.js'
 import { koaStore } from '../src/koa.js'
 import { type Client, flavours } from './clients.js'
@@ -112,6 +112,15 @@ test("fields that express-session's own properties hide are left alone", async (
   assert.deepEqual({ id, req, save, lang }, { id: 5, req: 6, save: 7, lang: 'fr' })
 })
 
+test('a member named as what every object inherits is removed like any other', async () => {
+  const sessions = makeSessions()
+  const { id } = await sessions.create({ constructor: 'Ferrari', toString: 1, lap: 1 })
+  const session = (await sessions.load(id))!
+  for (const name of ['constructor', 'toString']) delete session.data[name]
+  await sessions.save(session)
+  assert.deepEqual(Object.keys((await sessions.load(id))!.data), ['lap'])
+})
+
 test('what was read from one store can be written to another', async () => {
   const [from, to] = [makeStore(), makeStore()]
   await from.set('session', { lang: 'en', cookie: cookie() })
@@ -198,6 +207,17 @@ test('an update that returns other data keeps the cookie', async () => {
   await store.update('session', ({ count }) => ({ count: count + 1 }))
   const { count, old, cookie: kept } = (await store.get('session'))!
   assert.deepEqual([count, old, kept.originalMaxAge], [2, undefined, 60_000])
+})
+
+test('what an update happens to return beside is no session', async () => {
+  const store = makeStore()
+  await store.set('session', { list: [2, 1], prefs: { a: 1 }, cookie: cookie() })
+  const update = (change: (session: Data) => unknown) => store.update('session', change as () => void)
+  await update(({ list }) => list.sort())
+  await update(({ prefs }) => Object.assign(prefs, { b: 2 }))
+  await update((session) => Object.assign(session, { more: { c: 3 } }).more)
+  const { list, prefs, more } = (await store.get('session'))!
+  assert.deepEqual({ list, prefs, more }, { list: [1, 2], prefs: { a: 1, b: 2 }, more: { c: 3 } })
 })
 
 test('session.destroy() without a callback does not end the process when the server is away', async (t) => {
