@@ -29,13 +29,14 @@ from redis_session_client.django.connections import connections
 from redis_session_client.events import session_events
 from tests.django import urls as site_urls
 from tests.django.conftest import Browser, Configure
-from tests.django.settings import MIDDLEWARE, TEMPLATES
+from tests.django.settings import INSTALLED_APPS, MIDDLEWARE, TEMPLATES
 from tests.pages import Browser as DistantBrowser
 from tests.pages import at_server, examples, not_running, section
 from tests.servers import TOP, Cluster, Sentinel, Server, free_port, wait_for
 
 PAGE = TOP / "docs/django.md"
 README = TOP / "clients/python/README.md"
+WITHOUT_SESSIONS = [app for app in INSTALLED_APPS if app != "django.contrib.sessions"]
 
 
 def part(heading: str) -> str:
@@ -385,6 +386,17 @@ def test_tests_have_sessions_of_their_own(configure: Configure, server: Server, 
     assert sign_out(alice) == 1
     configure({"url": server.url})
     assert count(alice) == 1
+
+
+def test_tests_without_a_server(configure: Configure, alice: User) -> None:
+    names: dict[str, Any] = {}
+    exec(named("Tests of your site", "settings_for_tests.py", 1), names)
+    given = {name: value for name, value in names.items() if name.isupper()}
+    configure({"url": f"redis://127.0.0.1:{free_port()}/0"}, INSTALLED_APPS=WITHOUT_SESSIONS, **given)
+    visitor = signed_in()
+    visitor.writes(cart="[1]")
+    assert visitor.who() == "alice"
+    assert visitor.get("/devices/").status_code == visitor.get("/danger/").status_code == 404
 
 
 def test_a_log_for_the_reasons(server: Server) -> None:
