@@ -7,7 +7,7 @@ import { together } from './figures.js'
 import { GRACE, IDLE, options } from './options.js'
 import { memoryOf } from './places.js'
 
-const ROUNDS = 5
+const ROUNDS = 6
 const WARM_UP = 500 // ms
 
 const frameworks = {
@@ -79,7 +79,8 @@ async function compareStores(framework, seconds) {
     const { stores } = frameworks[framework]
     await Promise.all(contenders.map((contender, n) => contender.start(framework, stores[n])))
     for (let round = 1; round <= ROUNDS; round++) {
-      for (const contender of contenders) {
+      // Each is the first one as often as the other.
+      for (const contender of round % 2 ? contenders : contenders.toReversed()) {
         await contender.turn(seconds / ROUNDS)
         const requests = contender.reports.reduce((sum, { figures }) => sum + figures.requests, 0)
         const rate = Math.round(requests / contender.seconds)
