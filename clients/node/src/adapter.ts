@@ -155,6 +155,12 @@ export class Adapter<S extends object = Data> {
     return session?.isSnapshot ? session.id : undefined
   }
 
+  /** Whether nothing can be written: the session has ended or has another id, and the browser is not to get this one again. */
+  isOver(data: S): boolean {
+    const session = (noted(data) ?? carried(data))?.session
+    return session !== undefined && (session.isSnapshot || session.isGone)
+  }
+
   /**
    * Gives a stored session another id; `to` is the object that is the session from then on.
    *

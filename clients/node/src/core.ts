@@ -175,9 +175,9 @@ export class Sessions<D extends object = Data> {
     const words = ['SESSION.SET', key, 'XX', ...this.#words(change), ...fieldWords(change)]
     if (options.replace) words.push('REPLACE')
     const write = () => this.connection.send(words)
-    if ((await unlessGone(this.#bind(change.user, key, write))) === null) return false
-    written(session, change)
-    return true
+    session.isGone = (await unlessGone(this.#bind(change.user, key, write))) === null
+    if (!session.isGone) written(session, change)
+    return !session.isGone
   }
 
   /** Says that a session is in use. @returns Whether it is there. */
@@ -217,7 +217,8 @@ export class Sessions<D extends object = Data> {
     ]
     // Only with a grace does the server know a rotation that is sent again for the same one.
     const write = () => (grace > 0 ? sendTo : sendOnce)(this.connection, words)
-    if ((await unlessGone(this.#bind(change.user, key, write, this.#keys.of(session.id)))) === null) return null
+    session.isGone = (await unlessGone(this.#bind(change.user, key, write, this.#keys.of(session.id)))) === null
+    if (session.isGone) return null
     written(session, change)
     return new Session(id, session.data, session.user, session.idle, session.known)
   }

@@ -34,8 +34,9 @@ export function fastifyRotation(
     done(new Error('fastifyRotation is to be registered after @fastify/session'))
     return
   }
-  fastify.addHook('onRequest', (request: Any, _reply: unknown, next: () => void) => {
-    if (store.isSnapshot(request.session)) leaveCookie(request, store)
+  fastify.addHook('onRequest', (request: Any, reply: Any, next: () => void) => {
+    if (store.isOver(request.session)) leaveCookie(request, store)
+    else leaveCookieIfOver(request, reply, store)
     next()
   })
   fastify.decorateRequest('rotateSession', function (this: Any, options?: { grace?: number }) {
@@ -87,7 +88,17 @@ function leaveCookie(request: Any, store: RedisSessionStore): void {
     set(other: Any) {
       session = other
       // It was loaded again.
-      if (other && store.isSnapshot(other)) hideFromHooks(other)
+      if (other && store.isOver(other)) hideFromHooks(other)
     },
   })
+}
+
+/** The same for a session that gets another id, or ends, while this request runs: saving it, which comes first, tells. */
+function leaveCookieIfOver(request: Any, reply: Any, store: RedisSessionStore): void {
+  const { setCookie } = reply
+  reply.setCookie = (name: string, value: string, options?: object) => {
+    const { session } = request
+    const isOver = session && store.isOver(session) && String(value).endsWith(session.encryptedSessionId)
+    return isOver ? reply : setCookie.call(reply, name, value, options)
+  }
 }

@@ -202,9 +202,12 @@ export class RedisSessionStore<S extends object = Data> extends Store {
     return this.#rotating === undefined ? id : this.core.besideOf(this.#rotating.sid, id)
   }
 
-  /** @internal Whether this is what a rotation has left under the old id, which can only be read. */
-  isSnapshot(session: S): boolean {
-    return this.#adapter.snapshotId(session) !== undefined
+  /**
+   * @internal Whether nothing can be written, as far as is known: it is what a rotation has left under the old id, or a
+   * write was dropped. The browser is not to get this id again.
+   */
+  isOver(session: S): boolean {
+    return this.#adapter.isOver(session)
   }
 
   async #beginAgain(request: Data): Promise<void> {

@@ -57,7 +57,7 @@ export function koaStore(store: RedisSessionStore): KoaStore {
     async get(key, _maxAge, passed = {}) {
       const session = await store.get(key)
       if (session === null) return undefined
-      if (passed.ctx !== undefined && store.isSnapshot(session)) leaveCookie(passed.ctx, key)
+      if (passed.ctx !== undefined && store.isOver(session)) leaveCookie(passed.ctx, key)
       return outside(remember(key, session, passed))
     },
     async set(key, session, maxAge, passed = {}) {
@@ -67,9 +67,13 @@ export function koaStore(store: RedisSessionStore): KoaStore {
       const object = known.get(passed.ctx ?? {})?.get(former) ?? remember(former, {}, passed)
       for (const name of Object.keys(object)) delete object[name]
       Object.assign(object, inside(session, maxAge))
-      if (rotation === undefined) return store.set(key, object)
-      await store.rotateTo(former, object, key, rotation.grace)
-      rotation.session = remember(key, object, passed)
+      if (rotation === undefined) {
+        await store.set(key, object)
+        if (passed.ctx !== undefined && store.isOver(object)) leaveCookie(passed.ctx, key)
+      } else {
+        await store.rotateTo(former, object, key, rotation.grace)
+        rotation.session = remember(key, object, passed)
+      }
     },
     async destroy(key, { ctx } = {}) {
       // While it rotates it is not to end, but to get another key.
@@ -79,19 +83,28 @@ export function koaStore(store: RedisSessionStore): KoaStore {
       const former: string = ctx.session.externalKey
       const rotation: Rotation = { former, grace, isRunning: true, hasFailed: false, session: undefined }
       rotations.set(ctx, rotation)
+      const options = ctx.sessionOptions
+      const { genid, externalKey } = options
+      const cookies = ctx.res.getHeader('set-cookie') ?? []
       try {
-        const { genid } = ctx.sessionOptions
         await regenerate(ctx, () => store.core.besideOf(former, genid(ctx)))
         // Its object still has the old key. (Nothing was rotated where a ContextStore keeps the context to itself.)
         if (rotation.session !== undefined) ctx.session = outside(rotation.session)
         rotations.delete(ctx)
       } catch (error) {
         rotation.hasFailed = true
+        leaveCookie(ctx, former)
         await regenerate(ctx, () => former)
-        rotation.isRunning = false
+        // koa-session has told the browser to forget its cookie, which may be that of a sign-in meanwhile.
+        ctx.res.setHeader('set-cookie', cookies)
         // Any other failure leaves it unsaved. Its user would be signed in under the old key, which others may know.
-        if ((error as SessionError).code === 'SESSIONLIMIT') rotations.delete(ctx)
+        if ((error as SessionError).code === 'SESSIONLIMIT') {
+          rotations.delete(ctx)
+          options.externalKey = externalKey
+        }
         throw error
+      } finally {
+        rotation.isRunning = false
       }
     },
   }

@@ -52,6 +52,8 @@ export class Session<D = Data> {
   accessed = Date.now()
   /** Whether it can only be read: what a rotation left at the former id for a moment. */
   isSnapshot = false
+  /** @internal Whether a write was dropped, since it has ended or has another id by now. */
+  isGone = false
   /** @internal When the server last noted that it is in use, by the clock of `performance.now`. */
   at = performance.now()
   #text = ''

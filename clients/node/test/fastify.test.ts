@@ -247,6 +247,58 @@ for (const flavour of [flavours[2]!, flavours.at(-1)!]) {
       assert.equal((await store.sessions('bob')).length, 1)
     })
 
+    test('a request that came before the sign-in and ends after it sets no cookie', async () => {
+      const limited = new RedisSessionStore({
+        client: opened.client,
+        prefix: 'web:',
+        user: (session) => session.userId,
+        maxSessions: { count: 1, policy: 'reject' },
+      })
+      let arrived = () => {}
+      let wait: Promise<void> | undefined
+      for (const slow of ['write', 'login']) {
+        const browser = await serve(
+          async (request) => {
+            const [, verb] = request.url.split('/')
+            if (request.url.endsWith('/slow')) {
+              arrived()
+              await wait
+            }
+            if (verb === 'set') request.session.cart = 17
+            if (verb === 'write') request.session.late = 1
+            if (verb !== 'login') return 'ok'
+            request.session.userId = 'alice'
+            return request.rotateSession().catch((error: SessionError) => {
+              delete request.session.userId
+              return error.code
+            })
+          },
+          { store: limited },
+        )
+        await browser.get('/set')
+        const early = browser.copy()
+        const hasArrived = new Promise<void>((resolve) => {
+          arrived = resolve
+        })
+        let goOn = () => {}
+        wait = new Promise((resolve) => {
+          goOn = resolve
+        })
+        const answer = early.get(`/${slow}/slow`)
+        await hasArrived
+        const old = browser.copy()
+        await browser.get('/login')
+        assert.notEqual(browser.id, old.id)
+        const late = await old.get('/login')
+        assert.deepEqual([late.text, late.set], ['SESSIONLIMIT', undefined])
+        goOn()
+        const { text, set } = await answer
+        assert.deepEqual([text, set], [slow === 'login' ? 'SESSIONLIMIT' : 'ok', undefined])
+        assert.equal((await kept(browser.id)).userId, 'alice')
+        await store.signOutAll('alice')
+      }
+    })
+
     test('a visitor who had no session is signed in, and one whose session ends meanwhile brings nothing back', async () => {
       const browser = await signingIn()
       await browser.get('/login/alice')

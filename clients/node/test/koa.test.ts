@@ -60,13 +60,17 @@ describe('koaStore', () => {
   after(() => http?.close())
 
   function browserOf(cookie: string) {
+    /** What it was told to keep. */
+    const sets: string[] = []
     return {
+      sets,
       copy: () => browserOf(cookie),
       async get(path = '/', headers: Record<string, string> = {}) {
         const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}${path}`
         const reply = await fetch(url, { headers: { cookie, ...headers } })
         const set = reply.headers.getSetCookie().find((line) => line.startsWith('koa.sess='))
         if (set) cookie = set.split(';')[0]!
+        if (set) sets.push(set)
         return reply.text()
       },
       get id() {
@@ -270,6 +274,56 @@ describe('koaStore', () => {
     }
     assert.equal(JSON.parse(await browser.get()).userId, 'alice')
     assert.equal((await store.sessions('bob')).length, 1)
+  })
+
+  test('a request that came before the sign-in and ends after it sets no cookie', async () => {
+    const limited = new RedisSessionStore({
+      client,
+      prefix: 'koa:',
+      touchOnGet: false,
+      user: (session) => session.userId,
+      maxSessions: { count: 1, policy: 'reject' },
+    })
+    const sessions = koaStoreOf(limited)
+    for (const slow of ['/write', '/login', '/fail']) {
+      let arrived = () => {}
+      let goOn = () => {}
+      const waiting = new Promise<void>((resolve) => {
+        goOn = resolve
+      })
+      const browser = await serve({ store: sessions }, async (ctx) => {
+        const { path, query } = ctx
+        if (path === '/set') ctx.session.cart = 17
+        if (path === '/set') return
+        if (query.slow) {
+          arrived()
+          await waiting
+        }
+        if (path === '/write') ctx.session.late = 1
+        if (path === '/write') return
+        ctx.session.userId = 'alice'
+        if (path === '/fail') Object.assign(ctx.sessionOptions, { genid: () => assert.fail('no id') })
+        return sessions.rotate(ctx).catch((error) => {
+          delete ctx.session.userId
+          return error.code
+        })
+      })
+      await browser.get('/set')
+      const early = browser.copy()
+      const hasArrived = new Promise<void>((resolve) => {
+        arrived = resolve
+      })
+      const answer = early.get(`${slow}?slow=1`)
+      await hasArrived
+      await browser.get('/login')
+      const late = browser.id === early.id ? assert.fail('not rotated') : early.copy()
+      if (slow === '/login') assert.equal(await late.get('/login'), 'SESSIONLIMIT')
+      goOn()
+      assert.equal(await answer, slow === '/login' ? 'SESSIONLIMIT' : slow === '/fail' ? 'ERR_ASSERTION' : '')
+      assert.deepEqual([early.sets, late.sets], [[], []], slow)
+      assert.equal((await fields(browser.id))?.userId, 'alice')
+      await store.signOutAll('alice')
+    }
   })
 
   test('a visitor who had no session is signed in, and one whose session ends meanwhile brings nothing back', async () => {
