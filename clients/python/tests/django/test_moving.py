@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from io import StringIO
@@ -18,7 +19,7 @@ from django.utils.timezone import now
 
 from redis_session_client.django import SessionStore, count, devices, sign_out
 from tests.django.conftest import Browser, Configure
-from tests.servers import Server
+from tests.servers import TOP, Server
 
 OURS = "redis_session_client.django"
 BACK = "redis_session_client.django.rollback"
@@ -244,6 +245,33 @@ class PickleSerializer:
 
     def loads(self, written: bytes) -> Any:
         return pickle.loads(written)
+
+
+def test_with_the_rights_of_a_website(configure: Configure, server: Server, alice: User) -> None:
+    """Those in docs/operations.md are enough for the site; the import says what it needs beside, before it begins."""
+    site = Site(configure, server, DB, {})
+    site.uses(DB)
+    visitor = Browser()
+    visitor.signs_in()
+    found = re.search(r"^user (web .*)$", (TOP / "docs/operations.md").read_text(), re.MULTILINE)
+    assert found
+    server.command("ACL", "SETUSER", *found[1].split())
+    url = f"redis://web:web-secret@127.0.0.1:{server.port}/0"
+    site.uses(OURS, url=url)
+    for arguments in (["--dry-run"], []):
+        with pytest.raises(CommandError, match=r"ACL SETUSER web \+pexpireat"):
+            imported(site, *arguments)
+    assert server.keys() == []
+    server.command("ACL", "SETUSER", "web", "+pexpireat")
+    assert imported(site).startswith("1 imported")
+    server.command("ACL", "SETUSER", "web", "-pexpireat")
+    other = Browser()
+    other.signs_in()
+    assert visitor.who() == other.who() == "alice"
+    assert len(devices(alice)) == count(alice) == 2
+    assert sign_out(alice, keep=visitor.session) == 1
+    visitor.get("/sign-off/")
+    assert server.keys() == []
 
 
 def test_what_the_serializer_cannot_write(configure: Configure, server: Server, alice: User) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from redis.exceptions import NoPermissionError
 
-from ....keys import acceptable
+from ....keys import acceptable, new_id
 from ... import migrate
 from ...configuration import ENGINE
 from ...connections import Connections, connections
@@ -48,6 +49,7 @@ class Command(BaseCommand):
             raise CommandError(
                 '--keep does not go with "migrate_from": what is signed out here would come back from there'
             )
+        _fail_without_rights(asked)
         counts: Counter[str] = Counter()
         self.unwritable: list[migrate.CannotWrite] = []
         try:
@@ -96,3 +98,14 @@ class Command(BaseCommand):
             key = asked.operations.keys.key(found.key)
             asked.server.client.pexpireat(key, round(found.expires.timestamp() * 1000))
         return True
+
+
+def _fail_without_rights(asked: Connections) -> None:
+    """Raises CommandError where the import would break off at the first session: websites do not need this command."""
+    try:
+        asked.server.client.pexpireat(asked.operations.keys.key(new_id()), 1)  # there is no such session
+    except NoPermissionError as error:
+        raise CommandError(
+            f"The server's user needs the command PEXPIREAT while sessions are imported (ACL SETUSER web +pexpireat, "
+            f"and -pexpireat afterwards): {error}"
+        ) from error
