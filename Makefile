@@ -15,7 +15,7 @@ export SESSION_MODULE ?= $(abspath $(MODULE))
 export SESSION_SERVER ?= $(REDIS_SERVER)
 export SESSION_CLI    ?= $(REDIS_CLI)
 
-.PHONY: help setup build run cluster cluster-stop test test-module test-python test-python-upstream test-node test-browser example-express example-django bench-python bench-node dist-python test-servers test-asan server-suites fuzz soak bench bench-full bench-servers bench-instructions test-clients deb test-deb dist test-dist test-reproducible test-upgrade load release test-release lint install clean
+.PHONY: help setup build run cluster cluster-stop test test-module test-python test-python-upstream test-node test-browser example-express example-django bench-python bench-node dist-python test-servers test-asan server-suites fuzz soak bench bench-full bench-servers bench-instructions test-clients deb test-deb dist test-dist test-reproducible test-upgrade load test-load release test-release lint install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -138,6 +138,9 @@ test-upgrade: build ## upgrades a pair and a cluster to another version of the m
 
 load: build ## a simulated site for some minutes: on one server, a pair with a failover, a cluster whose slots move (LOAD_SECONDS)
 	@scripts/need.sh python node && . scripts/paths.sh && scripts/load.sh
+
+test-load: build ## tries whether that finds what is wrong with a session (half a minute)
+	@scripts/need.sh python node && . scripts/paths.sh && scripts/load.sh test
 
 release: ## VERSION=x.y.z: checks, writes the number wherever one stands, commits and tags (DRY_RUN=1 shows what would change)
 	@scripts/release.sh "$(VERSION)" $(if $(DRY_RUN),--dry-run)
