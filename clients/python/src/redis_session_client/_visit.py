@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import enum
 import logging
+import math
 import time
 import uuid
 from collections.abc import Callable, Generator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
-from ._arguments import KEEP, LONGEST, Keep, Timeout, seconds
+from ._arguments import KEEP, LONGEST, Keep, Seconds, Timeout, seconds
 from ._models import Loaded
 from .errors import SessionError
 from .keys import new_id
@@ -243,6 +244,24 @@ def where_of_user(where: UserOf) -> UserOf:
     if where is None or isinstance(where, str) or callable(where):
         return where
     raise TypeError(f"`user` is a key of the session, a function of it, or None; not {where!r}")
+
+
+def seconds_of(option: str, value: Seconds | None) -> float | None:
+    """The option `idle` or `lifetime` in seconds. Raises TypeError for what it cannot be."""
+    try:
+        given = None if value is None else seconds(value)
+    except (TypeError, ValueError):
+        given = math.nan
+    if given is not None and math.isnan(given):
+        raise TypeError(f"`{option}` is seconds, a timedelta, or None; not {value!r}")
+    return given
+
+
+def device_of(device: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """The option `device`. Raises TypeError for what it cannot be."""
+    if device is None or callable(device):
+        return device
+    raise TypeError(f"`device` is a function, or None to note nothing; not {device!r}")
 
 
 def user_or_none(data: Mapping[str, Any], where: UserOf) -> str | None:

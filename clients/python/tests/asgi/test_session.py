@@ -266,6 +266,10 @@ def test_arguments():
         SessionMiddleware(app, url=6379)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="`user` is a key of the session"):
         SessionMiddleware(app, url="redis://localhost", user=5)  # type: ignore[arg-type]
+    for option, value in (("idle", "an hour"), ("idle", float("nan")), ("lifetime", ""), ("device", False)):
+        wrong: Any = {option: value}
+        with pytest.raises(TypeError, match=f"`{option}` is .*; not {value!r}"):
+            SessionMiddleware(app, url="redis://localhost", **wrong)
 
 
 async def test_functions_without_the_middleware():

@@ -324,6 +324,10 @@ def test_an_option_that_does_not_exist(server):
     ("name", "value", "said"),
     [
         ("SESSION_REDIS_MAXSESSIONS", 3, "SESSION_REDIS_MAXSESSIONS is no option; there are SESSION_REDIS_CONFLICT,"),
+        ("SESSION_REDIS_IDLE", "an hour", "`idle` is seconds, a timedelta, or None; not 'an hour'"),
+        ("SESSION_REDIS_LIFETIME", "", "`lifetime` is seconds, a timedelta, or None; not ''"),
+        ("SESSION_REDIS_PERMANENT", "False", "permanent is True or False, not 'False'"),
+        ("SESSION_REDIS_DEVICE", False, "`device` is a function, or None to note nothing; not False"),
         ("SESSION_REDIS_MAX_SESSIONS", "3", "max_sessions is 1 or more, a whole number, or None; not '3'"),
         ("SESSION_REDIS_HASH_KEYS", None, "hash_keys is True or False, not None"),
         ("SESSION_REDIS_PREFIX", None, "prefix is a string, not None"),

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from redis.exceptions import RedisError
 
-from .._arguments import KEEP, Policy, Seconds, seconds
+from .._arguments import KEEP, Policy, Seconds
 from .._drive import AsyncClient
-from .._visit import Cookie, UserOf, Visit, where_of_user
+from .._visit import Cookie, UserOf, Visit, device_of, seconds_of, where_of_user
 from ..errors import SessionError
 from ..fields import Codec
 from ..store import AsyncStore, Options
@@ -91,7 +91,7 @@ class SessionMiddleware:
         options = Options(
             prefix=prefix,
             user_prefix=user_prefix,
-            lifetime=None if lifetime is None else seconds(lifetime),
+            lifetime=seconds_of("lifetime", lifetime),
             sliding=sliding,
             rotation_grace=rotation_grace,
             max_sessions=max_sessions,
@@ -101,12 +101,11 @@ class SessionMiddleware:
         )
         self.app = app
         self.cookie = SessionCookie(session_cookie, max_age, path, same_site, https_only, domain, partitioned)
-        if idle is None and max_age is not None:
-            idle = max_age
-        self.rules = Rules(where_of_user(user), KEEP if idle is None else idle)
+        unused = seconds_of("idle", max_age if idle is None else idle)
+        self.rules = Rules(where_of_user(user), KEEP if unused is None else unused)
         self.refresh_each_request = refresh_each_request
         self.check_at_start = check_at_start
-        self.device = device
+        self.device = device_of(device)
         self.stores = stores(url, client, options, codec)
         self.signed = None if secret_key is None else SignedCookies(secret_key, max_age, self.rules)
 

@@ -12,10 +12,10 @@ from flask.sessions import SessionInterface as FlaskSessionInterface
 from flask.sessions import SessionMixin, session_json_serializer
 from redis.exceptions import RedisError
 
-from .._arguments import Policy, Seconds, seconds
+from .._arguments import Policy, Seconds
 from .._connect import ASYNC, connect, refuse
 from .._drive import SyncClient
-from .._visit import Cookie, UserOf, Visit, run, user_of, where_of_user
+from .._visit import Cookie, UserOf, Visit, device_of, run, seconds_of, user_of, where_of_user
 from ..errors import SessionError
 from ..store import Options, Store
 from .codec import TaggedCodec
@@ -73,7 +73,7 @@ class SessionInterface(Operations, FlaskSessionInterface):
         options = Options(
             prefix=prefix,
             user_prefix=user_prefix,
-            lifetime=None if lifetime is None else seconds(lifetime),
+            lifetime=seconds_of("lifetime", lifetime),
             sliding=sliding,
             rotation_grace=rotation_grace,
             max_sessions=max_sessions,
@@ -86,6 +86,8 @@ class SessionInterface(Operations, FlaskSessionInterface):
             raise TypeError(
                 f"SESSION_REDIS, or the client, is a URL or a client of redis-py, not {type(client).__name__}"
             )
+        if not isinstance(permanent, bool):
+            raise TypeError(f"permanent is True or False, not {permanent!r}")
         if isinstance(migrate_from, str):
             raise TypeError(
                 f'migrate_from is a session interface (or "flask-session" in SESSION_REDIS_MIGRATE_FROM), '
@@ -94,9 +96,9 @@ class SessionInterface(Operations, FlaskSessionInterface):
         client = connect(client) if isinstance(client, str) else client
         self.store = Store(client, options, self._codec(), details="idle")
         self.user = where_of_user(user)
-        self.idle = idle
+        self.idle = seconds_of("idle", idle)
         self.permanent = permanent
-        self.device = device
+        self.device = device_of(device)
         self.moving_in = None if migrate_from is None else MovingIn(migrate_from, self)
 
     def _codec(self) -> TaggedCodec:
