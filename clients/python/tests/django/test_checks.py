@@ -10,6 +10,7 @@ import redis.asyncio
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 
+from redis_session_client.django import SessionStore as OurSessionStore
 from redis_session_client.django.configuration import read
 from redis_session_client.django.connections import connections
 from tests.django.conftest import Configure
@@ -140,6 +141,15 @@ def test_what_does_not_go_together(configure: Configure, server: Server) -> None
     messages = found()
     assert list(messages) == ["redis_session.W001", "redis_session.W002"]
     assert 'Set SESSION_ENGINE = "redis_session_client.django".' in messages["redis_session.W001"]
+
+
+class SessionStore(OurSessionStore):
+    """An engine of the site's own, whose module is this one."""
+
+
+def test_an_engine_that_is_derived_from_this_one(configure: Configure, server: Server) -> None:
+    configure({"url": server.url}, SESSION_ENGINE=__name__)
+    assert found() == {}
 
 
 def test_saving_every_request(configure: Configure, server: Server) -> None:

@@ -14,6 +14,7 @@ from redis.sentinel import MasterNotFoundError
 from .. import errors
 from .configuration import ENGINE, Configuration, read
 from .connections import connections
+from .engine import SessionStore
 
 _MIDDLEWARE = "django.contrib.sessions.middleware.SessionMiddleware"
 _OUR_MIDDLEWARE = "redis_session_client.django.middleware.SessionMiddleware"
@@ -45,10 +46,18 @@ def _former_engine(configuration: Configuration) -> list[CheckMessage]:
 
 
 def _engine() -> list[CheckMessage]:
-    if settings.SESSION_ENGINE in (ENGINE, f"{ENGINE}.rollback"):
+    if settings.SESSION_ENGINE in (ENGINE, f"{ENGINE}.rollback") or _is_derived(settings.SESSION_ENGINE):
         return []
     said = f"The sessions are not kept by this app: SESSION_ENGINE is {settings.SESSION_ENGINE!r}."
     return [Warning(said, hint=f'Set SESSION_ENGINE = "{ENGINE}".', id="redis_session.W001")]
+
+
+def _is_derived(engine: str) -> bool:
+    """Whether an engine is the site's own, made of this one."""
+    try:
+        return issubclass(import_module(engine).SessionStore, SessionStore)
+    except Exception:  # what there is to say of an engine that is none, Django says
+        return False
 
 
 def _reject(configuration: Configuration) -> list[CheckMessage]:
