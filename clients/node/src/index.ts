@@ -215,7 +215,13 @@ export class RedisSessionStore<S extends object = Data> extends Store {
     const changes = await this.#adapter.changes(id, request.session)
     this.generate(request)
     Object.assign(request.session, changes, { cookie })
-    return this.#adapter.set(request.sessionID, request.session)
+    try {
+      await this.#adapter.set(request.sessionID, request.session)
+    } catch (error) {
+      // Its browser may have been signed in meanwhile, by the first of two clicks: let it keep that cookie.
+      request.sessionID = undefined
+      throw error
+    }
   }
 
   /**

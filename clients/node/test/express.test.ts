@@ -74,11 +74,19 @@ async function steps(store: RedisSessionStore, request: Request, step: string): 
   else if (verb === 'age') session.cookie.maxAge = Number(words[0])
   else if (verb === 'wait') await Promise.all([once(gates, words[0]!), gates.emit('waiting')])
   else if (verb === 'rotate') await store.rotate(request, words[0] ? { grace: Number(words[0]) } : {})
+  else if (verb === 'refused') await refused(store, request, JSON.parse(words[0]!))
   else if (verb === 'destroy') await done((callback) => session.destroy(callback))
   else if (verb === 'regenerate') await done((callback) => session.regenerate(callback))
   else if (verb === 'save') await done((callback) => session.save(callback))
   else if (verb === 'reload') await done((callback) => session.reload(callback))
   else throw new Error(`no step ${verb}`)
+}
+
+/** A sign-in that passes the limit, and says so. */
+async function refused(store: RedisSessionStore, request: Request, user: string): Promise<void> {
+  request.session.user = user
+  await assert.rejects(store.rotate(request), { code: 'SESSIONLIMIT' })
+  delete request.session.user
 }
 
 const idOf = (browser: Browser) => decodeURIComponent(browser.cookies.get('connect.sid')!).slice(2).split('.')[0]!
@@ -422,6 +430,28 @@ test('too many sign-ins with an explicit save or rotate are told', async () => {
   const reply = await two.get('/set user "olga"/rotate')
   assert.deepEqual([reply.status, (errors[0] as SessionError).code], [500, 'SESSIONLIMIT'])
   assert.match(reply.text, /maximum of 1/)
+})
+
+test('a second click on "sign in" that passes the limit signs nobody out', async () => {
+  for (const rolling of [false, true]) {
+    const { store, browser } = await site(
+      { user: (session) => session.user, maxSessions: { count: 1, policy: 'reject' } },
+      { rolling },
+    )
+    const one = browser()
+    await one.get('/set cart 1')
+    const [two, late, before] = [one.copy(), one.copy(), idOf(one)]
+    const finish = await slow(two, '/wait/refused "rita"')
+    await one.get('/set user "rita"/rotate')
+    assert.notEqual(idOf(one), before)
+    await late.get('/refused "rita"')
+    await finish()
+    // A browser has one cookie, which the last answer sets.
+    assert.deepEqual([idOf(two), idOf(late)], [before, before])
+    assert.equal((await one.json('/')).user, 'rita')
+    assert.equal((await store.sessions('rita')).length, 1)
+    await store.signOutAll('rita')
+  }
 })
 
 test('devices: what the request tells is kept beside the session and shown', async () => {
