@@ -181,6 +181,25 @@ def test_another_server_that_a_view_asks_stays_a_500(
     assert "the server of the sessions" not in caplog.text
 
 
+def test_the_server_of_the_engine_before_is_one_of_the_sessions(configure: Configure, server: Server) -> None:
+    before = Server(module=False)
+    try:
+        old = "django.contrib.sessions.backends.cache"
+        cache = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": before.url}
+        settings = {"MIDDLEWARE": OURS, "CACHES": {"default": cache}}
+        configure({"url": server.url}, SESSION_ENGINE=old, **settings)
+        visitor = Browser()
+        visitor.raise_request_exception = False
+        visitor.writes(cart="[1]")
+        configure({"url": server.url, "migrate_from": old}, SESSION_ENGINE="redis_session_client.django", **settings)
+        before.command("REPLICAOF", "127.0.0.1", 1)
+        assert visitor.get("/read/").status_code == 503
+        before.command("REPLICAOF", "NO", "ONE")
+        assert visitor.reads() == {"cart": [1]}
+    finally:
+        before.close()
+
+
 def test_a_cluster_that_sends_from_node_to_node(site: Site, visitor: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*_: Any) -> None:
         raise redis.exceptions.ClusterError("TTL exhausted.")

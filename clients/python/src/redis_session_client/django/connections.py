@@ -24,7 +24,7 @@ from .._connect import SYNC, TIMEOUT, connect, connect_async
 from .._drive import AsyncServer, Steps, SyncServer
 from .._operations import Operations
 from .configuration import Configuration, codec, read
-from .exceptions import UNAVAILABLE, mark
+from .exceptions import of_sessions
 
 T = TypeVar("T")
 
@@ -44,11 +44,8 @@ class Connections:
 
     def run(self, steps: Steps[T]) -> T:
         """Runs an operation and returns its result."""
-        try:
+        with of_sessions():
             return self.server.run(steps)
-        except UNAVAILABLE as error:
-            mark(error)
-            raise
 
     async def arun(self, steps: Steps[T]) -> T:
         """Runs an operation with the client of the running loop.
@@ -60,11 +57,8 @@ class Connections:
             return await sync_to_async(self.run)(steps)
         if self.configuration.source in ("client", "cache_alias"):
             return await sync_to_async(self.run, thread_sensitive=False)(steps)
-        try:
+        with of_sessions():
             return await self._async_server().run(steps)
-        except UNAVAILABLE as error:
-            mark(error)
-            raise
 
     def _async_server(self) -> AsyncServer:
         loop = asyncio.get_running_loop()
@@ -101,11 +95,8 @@ def _open() -> Connections:
     global _current  # noqa: PLW0603
     with _lock:
         if _current is None:
-            try:
+            with of_sessions():  # a cluster is asked for its nodes at once
                 _current = Connections(read())
-            except UNAVAILABLE as error:  # a cluster is asked for its nodes at once
-                mark(error)
-                raise
         return _current
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import PermissionDenied
@@ -20,13 +23,18 @@ UNAVAILABLE = (
 )
 
 
-def mark(error: Exception) -> None:
-    """Marks an error that the server of the sessions gave: a view may have asked another server for something else."""
-    error.of_sessions = True  # type: ignore[attr-defined]
+@contextmanager
+def of_sessions() -> Iterator[None]:
+    """Marks errors as those of the sessions' server: a view may ask other servers, for something else."""
+    try:
+        yield
+    except UNAVAILABLE as error:
+        error.of_sessions = True  # type: ignore[union-attr]
+        raise
 
 
-def is_marked(error: Exception) -> bool:
-    """Tells whether it is one of the sessions' server, which cannot be used."""
+def is_of_sessions(error: Exception) -> bool:
+    """Tells whether the server of the sessions cannot be used."""
     return isinstance(error, UNAVAILABLE) and getattr(error, "of_sessions", False)
 
 

@@ -14,7 +14,7 @@ from django.template import TemplateDoesNotExist, loader
 from django.utils.cache import patch_vary_headers
 
 from .engine import SessionStore
-from .exceptions import UNAVAILABLE, SessionRotated, is_marked
+from .exceptions import UNAVAILABLE, SessionRotated, is_of_sessions
 
 logger = logging.getLogger("redis_session_client.django")
 
@@ -63,7 +63,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answers where a view could not read the session."""
-        return _unavailable(exception) if is_marked(exception) else None
+        return _unavailable(exception) if is_of_sessions(exception) else None
 
 
 def _untouched(response: HttpResponse) -> HttpResponse:

@@ -13,6 +13,7 @@ from .._operations import Operations
 from ..fields import Codec
 from ..store import Loaded
 from .connections import Connections
+from .exceptions import of_sessions
 from .terms import Policy, Terms
 
 
@@ -26,12 +27,14 @@ def adopt(asked: Connections, key: str, policy: Policy) -> Loaded | None:
     None: it is not there either.
     """
     old = _session(asked, key)
-    data = old.load()
+    with of_sessions():
+        data = old.load()
     if not data:  # not every engine gives up the id of a session that it does not have
         # Another request may have adopted it between our two looks.
         return asked.run(asked.operations.load(key))
     loaded = begin(asked, key, data, policy)
-    old.delete(key)
+    with of_sessions():
+        old.delete(key)
     # Where the id is taken, another request was quicker.
     return loaded or asked.run(asked.operations.load(key))
 
@@ -81,7 +84,8 @@ def _write(codec: Codec, data: dict[Any, Any]) -> None:
 
 def end(asked: Connections, key: str) -> None:
     """Ends a session in the engine `migrate_from`, so that it is not taken over after it was ended here."""
-    _session(asked, key).delete(key)
+    with of_sessions():
+        _session(asked, key).delete(key)
 
 
 def _session(asked: Connections, key: str) -> Any:
