@@ -347,6 +347,17 @@ def test_a_server_without_memory(site: Site, visitor: Browser, server: Server) -
     assert server.keys() == []
 
 
+def test_a_server_whose_replicas_are_away(site: Site, visitor: Browser, server: Server) -> None:
+    site(MIDDLEWARE=OURS)
+    server.command("CONFIG", "SET", "min-replicas-to-write", 1)
+    for page in ("/read/", "/aread/", "/write/?cart=[2]"):
+        assert visitor.get(page).status_code == 503
+    with pytest.raises(redis.exceptions.ResponseError, match=r"^NOREPLICAS"):
+        SessionStore(visitor.cookie).load()
+    server.command("CONFIG", "SET", "min-replicas-to-write", 0)
+    assert visitor.reads() == {"cart": [1]}
+
+
 def test_a_user_of_the_server_that_may_not(site: Site, configure: Configure, server: Server) -> None:
     server.command("ACL", "SETUSER", "reader", "on", ">secret", "~sess:*", "+session.get", "+session.getex")
     configure({"url": f"redis://reader:secret@127.0.0.1:{server.port}/0"})

@@ -12,8 +12,17 @@ from redis import exceptions
 
 from .. import errors
 
+# Answers for which redis-py has no class: a disk that is full, replicas that are away, a script that runs too long.
+_NOT_NOW = ("MISCONF", "NOREPLICAS", "BUSY ")
+
+
+class NotNow(exceptions.ResponseError):
+    """The server takes no commands, or none that write, and says why: MISCONF, NOREPLICAS or BUSY."""
+
+
 #: The server gave no answer, or one that says: not now.
 UNAVAILABLE = (
+    NotNow,
     exceptions.ConnectionError,
     exceptions.TimeoutError,
     exceptions.OutOfMemoryError,
@@ -31,6 +40,12 @@ def of_sessions() -> Iterator[None]:
     except UNAVAILABLE as error:
         error.of_sessions = True  # type: ignore[union-attr]
         raise
+    except exceptions.ResponseError as error:
+        if not str(error).startswith(_NOT_NOW):
+            raise
+        not_now = NotNow(*error.args)
+        not_now.of_sessions = True  # type: ignore[attr-defined]
+        raise not_now from error
 
 
 def is_of_sessions(error: Exception) -> bool:
