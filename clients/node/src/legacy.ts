@@ -80,9 +80,14 @@ export class Legacy {
   async #takeOverFrom(old: string, words: Arg[]): Promise<Reply> {
     const left = Number(await sendTo(this.#connection, ['PTTL', old]))
     if (left === -2) return null
-    await sendTo(this.#connection, ['PEXPIRE', old, String(left < 0 ? LEFT : Math.min(left, LEFT))])
+    // One with less is about to end, or another request is taking it over.
+    const isShortened = left === -1 || left > LEFT
+    if (isShortened) await sendTo(this.#connection, ['PEXPIRE', old, String(LEFT)])
     const reply = await sendTo(this.#store, words).catch(async (error) => {
-      await sendTo(this.#connection, left < 0 ? ['PERSIST', old] : ['PEXPIRE', old, String(left)])
+      // Where the reply was lost, the new one may be there: the old one must not come after it.
+      if (isShortened && isRefusal(error)) {
+        await sendTo(this.#connection, left === -1 ? ['PERSIST', old] : ['PEXPIRE', old, String(left)])
+      }
       throw error
     })
     // Of two requests one ends it. Where that was the other, what it took over has ended meanwhile.
@@ -96,6 +101,9 @@ export class Legacy {
     await sendTo(this.#connection, ['DEL', this.#prefix + id])
   }
 }
+
+/** Whether a server has said that it did not carry out a command: its errors begin with a word such as OOM. */
+const isRefusal = (error: Error) => error instanceof SessionError || /^[A-Z]{2,} /.test(error.message)
 
 /** What is no string is no session of the old store: the new one, for example, was tried under the old prefix before. */
 function nullIfNoString(error: unknown): null {

@@ -138,6 +138,27 @@ test('wherever the process ends while it takes a session over, what is signed ou
   }
 })
 
+test('what was taken over, and signed out, does not come back where the reply was lost', async () => {
+  const { old, prefix } = both()
+  await old.set('sid', session({ user: 'grace' }))
+  const other = await startServer()
+  const far = await flavours[2]!.single(other)
+  const user = (session: { user?: string }) => session.user
+  const losing = sendingBy(far.client, async (words, options) => {
+    await far.client.sendCommand(words, options)
+    if (words[0] === 'SESSION.SET') throw new Error('Socket closed unexpectedly')
+    return null
+  })
+  const options = { user, legacy: { prefix, client: opened.client } }
+  await assert.rejects(new RedisSessionStore({ ...options, client: losing }).get('sid'), /closed/)
+  const store = new RedisSessionStore({ ...options, client: far.client })
+  assert.equal(await store.signOutAll('grace'), 1)
+  // Two servers do nothing in one step: what is left ends by itself, soon.
+  assert.ok(Number(await server.command('PTTL', `${prefix}sid`)) <= 10_000)
+  far.close()
+  await other.close()
+})
+
 test('a session that cannot be taken over now stays where it is', async () => {
   const { old, prefix } = both()
   await old.set('sid', session({ user: 'frank', cart: 'x'.repeat(1000) }))
@@ -145,6 +166,30 @@ test('a session that cannot be taken over now stays where it is', async () => {
   const client = await flavours[2]!.single(other)
   const store = new RedisSessionStore({ client: client.client, legacy: { prefix, client: opened.client } })
   await assert.rejects(store.get('sid'), /OOM/)
+  // Of two requests at the same time the second begins after the first, and ends after it.
+  const writing = (before: () => unknown) => {
+    const held = sendingBy(client.client, async (words, options) => {
+      if (words[0] === 'SESSION.SET') await before()
+      return client.client.sendCommand(words, options)
+    })
+    return new RedisSessionStore({ client: held, legacy: { prefix, client: opened.client } }).get('sid')
+  }
+  let second: Promise<unknown> | undefined
+  let goOn = () => {}
+  const waiting = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const first = writing(async () => {
+    await new Promise<void>((arrived) => {
+      second = writing(() => {
+        arrived()
+        return waiting
+      })
+    })
+  })
+  await assert.rejects(first, /OOM/)
+  goOn()
+  await assert.rejects(second!, /OOM/)
   assert.ok(Number(await server.command('PTTL', `${prefix}sid`)) > age - 10_000)
   await other.command('CONFIG', 'SET', 'maxmemory', '0')
   assert.equal((await store.get('sid')).user, 'frank')
