@@ -163,6 +163,32 @@ fn a_user_that_another_module_sets_is_the_one_that_is_judged() {
     s.says("SESSION.BYUSER alice", ALL);
 }
 
+/// The server's word on what became of a key comes right after it went; but the machine may be busy meanwhile.
+#[test]
+fn an_expiry_is_counted_once_however_late_the_server_says_so() {
+    let load = |module: PathBuf| format!("loadmodule {}", module.display());
+    // In this order: the other module hears of it first.
+    let mut s = Server::with_conf(&[&load(meddler()), &load(common::module())]);
+    for n in 1..=3 {
+        s.says("MEDDLER.ON expired sleep 30", "OK");
+        s.says("SESSION.SET k PX 20", "1");
+        wait_until("the session to expire", || s.say("EXISTS k") == "0");
+        wait_until("it to be counted", || s.info("session", "session_expired") == n.to_string());
+    }
+    // A session that a command ended, and something else that expired in its place.
+    for begin in ["SET k text PX 20", "SETEX k 1 text"] {
+        for end in ["DEL k", "SESSION.DEL k", "RENAME k elsewhere", ""] {
+            s.says("SESSION.SET k", "1");
+            if !end.is_empty() {
+                s.say(end);
+            }
+            s.says(begin, "OK");
+            wait_until("the text to expire", || s.say("EXISTS k") == "0");
+        }
+    }
+    assert_eq!(s.info("session", "session_expired"), "3");
+}
+
 /// What another module does in an event: to a key through the key itself, or by commands.
 const MEDDLING: [&str; 6] = [
     "delete KEY",

@@ -59,6 +59,9 @@ unsafe extern "C" fn on_key(
         let event = unsafe { CStr::from_ptr(event) }.to_bytes();
         // SAFETY: the server holds the name while it calls.
         let name = || unsafe { Name::new(key) };
+        if class == GENERIC {
+            report::goes_on(name().bytes());
+        }
         match (class, event) {
             (GENERIC, b"restore") if !server::looks_leave_no_trace() => restored(name()),
             (GENERIC, b"rename_to" | b"move_to" | b"copy_to" | b"restore") => appeared(ctx, name()),

@@ -22,13 +22,24 @@ pub fn gone(key: &[u8]) {
     last.1 = server::now();
 }
 
-/// An event says what became of `key`; whether it was the session that is gone. The event comes right after: a value of
-/// another type that took the key's place lives a millisecond at least before it can expire.
+/// A second, in milliseconds: longer than the server may be kept from running between the two.
+const RIGHT_AFTER: Millis = 1000;
+
+/// An event says what became of `key`; whether it was the session that is gone. The event comes right after.
 fn was_session(key: &[u8]) -> bool {
     let mut last = LAST_GONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let was = last.0.as_slice() == key && (0..=1).contains(&server::now().saturating_sub(last.1));
+    let was = last.0.as_slice() == key && (0..=RIGHT_AFTER).contains(&server::now().saturating_sub(last.1));
     last.0.clear();
     was
+}
+
+/// Another event of `key`, of the kind that every command gives which ends it, brings it, or has it expire: the next that
+/// tells of an end is not about the session that is gone.
+pub fn goes_on(key: &[u8]) {
+    let mut last = LAST_GONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.0.as_slice() == key {
+        last.0.clear();
+    }
 }
 
 /// Registers the section. Returns whether the server agreed.

@@ -179,6 +179,10 @@ unsafe extern "C" fn on_event(
     let order = ORDER.lock().unwrap().take_if(|(wanted, _)| wanted == event);
     match order.as_ref().map(|(_, words)| &words[..]) {
         Some([action, words @ ..]) if action == b"call" => run_aside(ctx, words),
+        Some([action, millis]) if action == b"sleep" => {
+            let millis = String::from_utf8_lossy(millis).parse().unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(millis));
+        }
         Some([action, key, text @ ..]) => {
             meddle(ctx, action, key, text);
             DONE.fetch_add(1, SeqCst);
