@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 
 class SessionError(Exception):
     """A session command was refused. ``code`` is a word for programs; the message says what to do."""
 
     code: ClassVar[str] = "ERR"
+
+
+#: All that can come of asking for a session. In redis-py the error of a cluster without nodes is no RedisError.
+FAILURES = (RedisError, RedisClusterException, SessionError)
 
 
 class SessionGone(SessionError):

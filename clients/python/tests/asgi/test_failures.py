@@ -51,6 +51,17 @@ def test_server_down(lonely):
     assert browser.get("/").status_code == 200
 
 
+def test_a_cluster_without_nodes():
+    def client():
+        return redis.asyncio.RedisCluster(host="127.0.0.1", port=1)
+
+    app = make_site(client=client, more={"/look": lambda request: PlainTextResponse(str(len(request.session)))})
+    app.add_exception_handler(redis.exceptions.RedisClusterException, lambda *_: PlainTextResponse("away", 503))
+    browser = visit(app, "abcdefghabcdefgh", raise_server_exceptions=False)
+    assert browser.get("/plain").text == "a page without a session"
+    assert browser.get("/look").status_code == 503
+
+
 def test_the_clients_timeout_bounds_a_request(server):
     browser = visit(make_site(url=f"{server.url.split('?')[0]}?socket_timeout=0.2"), raise_server_exceptions=False)
     browser.get("/set/a/1")

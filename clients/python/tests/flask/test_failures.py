@@ -24,6 +24,20 @@ def lonely():
     server.close()
 
 
+def test_a_cluster_without_nodes():
+    class Away(redis.Redis):
+        """As a RedisCluster whose nodes have all gone since it was made."""
+
+        def execute_command(self, *_, **__):
+            raise redis.exceptions.RedisClusterException("Redis Cluster cannot be connected.")
+
+    app = make_site(Away())
+    app.testing = False
+    browser = with_cookie(app, "abcdefghabcdefgh")
+    assert browser.get("/plain").text == "a page without a session"
+    assert browser.get("/").status_code == 500
+
+
 def test_server_down(lonely):
     app = make_site(lonely.url)
     app.testing = False

@@ -7,12 +7,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any, Literal
 
-from redis.exceptions import RedisError
-
 from .._arguments import KEEP, Policy, Seconds
 from .._drive import AsyncClient
 from .._visit import Cookie, UserOf, Visit, device_of, seconds_of, where_of_user
-from ..errors import SessionError
+from ..errors import FAILURES
 from ..fields import Codec
 from ..store import AsyncStore, Options
 from .cookies import SessionCookie, add_cookie, add_vary, read_cookie
@@ -135,7 +133,7 @@ class SessionMiddleware:
     async def _check(self, send: Send) -> None:
         try:
             await (await self.stores.current()).check()
-        except (RedisError, SessionError) as error:
+        except FAILURES as error:
             await send({"type": "lifespan.startup.failed", "message": f"sessions: {error}"})
             raise
 
@@ -147,7 +145,7 @@ class SessionMiddleware:
         session.device = None if self.device is None else partial(self.device, scope)
         try:
             await self._read(session.store, visit)
-        except (RedisError, SessionError) as error:
+        except FAILURES as error:
             # A page that needs no session is served all the same, and handlers of the application can see the error.
             session.error = error
         dict.update(session, visit.data)

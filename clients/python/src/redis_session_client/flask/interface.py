@@ -10,13 +10,12 @@ import flask
 from blinker import Namespace
 from flask.sessions import SessionInterface as FlaskSessionInterface
 from flask.sessions import SessionMixin, session_json_serializer
-from redis.exceptions import RedisError
 
 from .._arguments import Policy, Seconds
 from .._connect import ASYNC, connect, refuse
 from .._drive import SyncClient
 from .._visit import Cookie, UserOf, Visit, device_of, run, seconds_of, user_of, where_of_user
-from ..errors import SessionError
+from ..errors import FAILURES
 from ..store import Options, Store
 from .codec import TaggedCodec
 from .moving import MovingIn
@@ -169,7 +168,7 @@ class SessionInterface(Operations, FlaskSessionInterface):
         """Keeps a session alive that the request did not look at. That must not break a page which needs none."""
         try:
             session.read()
-        except (RedisError, SessionError) as error:
+        except FAILURES as error:
             app.logger.warning("a session could not be kept alive: %s", error)
 
     def _sends_cookie(self, app: flask.Flask, session: Session) -> bool:
