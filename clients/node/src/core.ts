@@ -32,17 +32,17 @@ export interface SessionsOptions {
   /** A client of node-redis (>= 5) or ioredis (>= 5): of one server, behind Sentinel, or of a cluster. */
   client: unknown
   /** What keys begin with. `sess:` where nothing is said. */
-  prefix?: string
+  prefix?: string | undefined
   /** Seconds that a session lives without use, 1800 where nothing is said; null: no limit. */
-  idle?: number | null
+  idle?: number | null | undefined
   /** Seconds that a session lives at most, counted from when it began for its user. No limit where nothing is said. */
-  lifetime?: number
+  lifetime?: number | undefined
   /** How many sessions a user may have. A number alone ends the oldest to make room. */
-  maxSessions?: number | { count: number; policy: LimitPolicy }
+  maxSessions?: number | { count: number; policy: LimitPolicy } | undefined
   /** Whether keys hold a hash of the id instead of the id: what is read in the database then signs nobody in. */
-  hashKeys?: boolean
+  hashKeys?: boolean | undefined
   /** How many keys `ids`, `size` and `clear` look at in one step. 100 where nothing is said. */
-  scanCount?: number
+  scanCount?: number | undefined
 }
 
 export interface RotateOptions extends WriteOptions {

@@ -40,19 +40,19 @@ export interface KeyMaker {
 
 export interface SessionEventsOptions {
   /** A store, so that sessions are watched by their session ids. Without one, they are watched by their keys. */
-  store?: KeyMaker | { core: KeyMaker }
+  store?: KeyMaker | { core: KeyMaker } | undefined
   /** The number of the database. By default the one that the client was made for. */
-  database?: number
+  database?: number | undefined
   /** True if the server publishes what is needed but does not let us see that (CONFIG GET), as hosted ones may. */
-  published?: boolean
+  published?: boolean | undefined
   /**
    * How often the watched sessions are asked for while the server publishes no events or cannot be listened to, and how
    * often the connections are tested, in milliseconds. Default 5000, at least 100. With events, sessions are asked for
    * twelve times less often.
    */
-  interval?: number
+  interval?: number | undefined
   /** Is told once for each reason why events do not arrive. By default it becomes a warning of the process. */
-  onWarning?: (message: string) => void
+  onWarning?: ((message: string) => void) | undefined
 }
 
 export interface SessionEvents extends AsyncIterableIterator<EndedSession, undefined> {

@@ -8,9 +8,9 @@ import { sendOnce, sendTo } from './send.js'
 
 export interface LegacyOptions {
   /** What the old store's keys begin with, `sess:` where nothing is said. The new store needs another prefix. */
-  prefix?: string
+  prefix?: string | undefined
   /** JSON where nothing is said. */
-  serializer?: Serializer
+  serializer?: Serializer | undefined
   /** The client of the server that has the old sessions, where it is another one. */
   client?: unknown
 }

@@ -174,6 +174,15 @@ test('with a serializer, too, a rotation does not bring back a session that was 
   assert.deepEqual(await store.sessions('alice'), [])
 })
 
+test('an option that is undefined is not given, nor is legacy: false', async () => {
+  const { client } = opened
+  const [ttl, maxSessions, user, legacy] = [undefined, undefined, undefined, false]
+  // With exactOptionalPropertyTypes, as here, the types have to say so.
+  const store = new RedisSessionStore({ client, prefix: `c${++stores}:`, ttl, maxSessions, user, legacy })
+  await store.set('session', { cookie: cookie() })
+  assert.equal((await store.core.load('session'))!.idle, 86_400_000)
+})
+
 test('what is no name of a user is refused, not many people made one', async () => {
   const store = makeStore({ user: ({ user }) => user })
   const save = (user: unknown) => store.set('session', { user, cookie: cookie() })
