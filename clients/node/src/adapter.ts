@@ -325,8 +325,10 @@ export class Adapter<S extends object = Data> {
 
   /** Takes a session over from the old store, if it has one. */
   async #moveIn(sid: string): Promise<Session | null> {
-    const data = await this.#legacy?.read(sid)
-    if (typeof data !== 'object' || data === null) return null
+    if (this.#legacy === undefined) return null
+    const data = await this.#legacy.read(sid)
+    // Another request may have taken it over since this one asked for the new session.
+    if (typeof data !== 'object' || data === null) return this.core.load(sid)
     const write = this.#write(data, undefined)
     if (write.isPast) return null
     const members = encode(data, write.cookie, this.serializer)

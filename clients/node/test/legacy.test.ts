@@ -87,6 +87,18 @@ test('a session that was signed out does not come back from the old store', asyn
   assert.equal(await store.get('sid'), null)
 })
 
+test('a request that is overtaken before it asks for the old session gets the new one', async () => {
+  const { old, store, prefix } = both()
+  await old.set('sid', session({ user: 'heidi' }))
+  const { client } = opened
+  const slow = sendingBy(client, async (words, options) => {
+    if (words[0] === 'GET') assert.equal((await store.get('sid')).user, 'heidi')
+    return client.sendCommand(words, options)
+  })
+  const late = new RedisSessionStore({ client: slow, prefix: store.prefix, legacy: { prefix } })
+  assert.equal((await late.get('sid'))?.user, 'heidi')
+})
+
 /** What `sendCommand` of a client does, done by `send` instead. */
 // biome-ignore lint/suspicious/noExplicitAny: a client of any version
 function sendingBy(client: any, send: (words: string[], options: object) => Promise<unknown>) {
