@@ -170,10 +170,10 @@ impl<'c> Call<'c> {
         server::check_sent(unsafe { api!(RedisModule_ReplicateVerbatim(self.ctx)) });
     }
 
-    /// What the server says of this command and of itself: the same all through it.
     /// Ends the server if it is loading a file of its own, which holds what this version cannot read. The server itself would
     /// go on after the error of a command, without that session, and the next rewrite of the file would leave it out for ever;
-    /// of an RDB file, or of a command that it does not know, it does the same as this.
+    /// of an RDB file, or of a command that it does not know, it does the same as this. (What is damaged no version can read:
+    /// the server logs the error, and goes on.)
     pub fn refuse_file(&self, why: &str) {
         if self.flags() & raw::REDISMODULE_CTX_FLAGS_LOADING != 0 {
             log_warning(&format!("session: {why}. Start the server with the version that wrote this file. Exiting."));
@@ -181,6 +181,7 @@ impl<'c> Call<'c> {
         }
     }
 
+    /// What the server says of this command and of itself: the same all through it.
     pub(super) fn flags(&self) -> u32 {
         self.flags.get().unwrap_or_else(|| {
             // SAFETY: the context is that of the running command.
