@@ -195,8 +195,15 @@ pid=PIDS/$$.pid
 [[ "$*" = *--sentinel* ]] || set -- "$@" --repl-diskless-sync-delay 0
 'SERVER' "$@" --pidfile "$pid" >/dev/null
 port=$(grep -oE -- '--(tls-)?port [1-9][0-9]*' <<<"$*" | tail -n 1)
+# Whether it answers, and not that it still loads its data. (What a TLS port says to this is no text.)
+answers() {
+    local said
+    exec 3<>"/dev/tcp/127.0.0.1/${port#* }" && printf 'PING\r\n' >&3 || return
+    IFS= read -r -t 1 said <&3
+    [[ $said != -LOADING* ]]
+}
 for _ in {1..500}; do
-    (exec 3<>"/dev/tcp/127.0.0.1/${port#* }") 2>/dev/null && [ -s "$pid" ] && exit
+    (answers) 2>/dev/null && [ -s "$pid" ] && exit
     sleep 0.02
 done
 echo "no server answers on ${port#* }"
