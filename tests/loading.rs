@@ -5,7 +5,7 @@ mod common;
 
 use common::{loadmodule, module, wait_until, Client, Server};
 use redis::ProtocolVersion;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -19,9 +19,22 @@ fn old_server() -> Option<PathBuf> {
     Some(program)
 }
 
-/// Starts an old server on a free port, with options.
+/// Starts an old server on a free port, with options, and waits until it is ready, or has ended.
 fn start_old(program: &Path, dir: &Path, options: &[&str]) -> (Child, u16) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut server = launch_old(program, dir, port, options);
+        let log = || std::fs::read_to_string(dir.join("log")).unwrap_or_default();
+        wait_until("the old server", || server.try_wait().unwrap().is_some() || log().contains("Ready to accept"));
+        // Another process may have taken the port in between.
+        if !log().contains("Address already in use") {
+            return (server, port);
+        }
+        std::fs::remove_file(dir.join("log")).unwrap();
+    }
+}
+
+fn launch_old(program: &Path, dir: &Path, port: u16, options: &[&str]) -> Child {
     let mut command = Command::new(program);
     // It opens the log where it is when it reads of it.
     command.arg("--dir").arg(dir).args([
@@ -35,7 +48,7 @@ fn start_old(program: &Path, dir: &Path, options: &[&str]) -> (Child, u16) {
         "log",
     ]);
     command.args(options).stdout(Stdio::null()).stderr(Stdio::null());
-    (command.spawn().unwrap(), port)
+    command.spawn().unwrap()
 }
 
 /// The lines of a log that tell of our module.
@@ -50,7 +63,6 @@ fn a_server_that_is_too_old_says_what_is_needed_and_goes_on() {
     let Some(program) = old_server() else { return };
     let dir = tempfile::tempdir().unwrap();
     let (mut server, port) = start_old(&program, dir.path(), &[]);
-    wait_until("the old server", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     let mut client = Client::connect(port, ProtocolVersion::RESP2);
     client.says("SET data kept", "OK");
     for args in ["", " default-timeout 60", " nonsense"] {

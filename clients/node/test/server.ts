@@ -51,13 +51,13 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** Waits until `condition` gives something other than false, undefined or null, for ten seconds at most. */
+/** Waits until `condition` gives something other than false, undefined or null, for half a minute at most. */
 export async function until<T>(condition: () => T | Promise<T>, what = 'the condition'): Promise<NonNullable<T>> {
-  const end = Date.now() + 10_000
+  const end = Date.now() + 30_000
   for (;;) {
     const value = await condition()
     if (value !== false && value != null) return value
-    if (Date.now() > end) throw new Error(`${what} was not met in ten seconds`)
+    if (Date.now() > end) throw new Error(`${what} was not met in half a minute`)
     await sleep(10)
   }
 }

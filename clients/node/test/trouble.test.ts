@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Sessions } from '../src/core.js'
 import { RedisSessionStore } from '../src/index.js'
 import { keyOfSlot } from '../src/slots.js'
@@ -193,9 +194,20 @@ for (const rights of [[], rightsOfWebServers()]) {
         const known = await Promise.all(all.map((node) => node.command('CLUSTER', 'INFO')))
         return known.every((info) => String(info).includes('cluster_known_nodes:4'))
       })
-      for (const node of [added, ...small.nodes]) await node.command('CLUSTER', 'SETSLOT', '0', 'NODE', id)
-      // Else a node that has heard of it late may say that the slot is still its own.
-      await added.command('CLUSTER', 'BUMPEPOCH')
+      const slot = `sess:{${keyOfSlot(0)}}`
+      const serves = (node: typeof added) =>
+        node.command('SESSION.INFO', slot).then(
+          () => true,
+          () => false,
+        )
+      await until(async () => {
+        for (const node of [added, ...small.nodes]) await node.command('CLUSTER', 'SETSLOT', '0', 'NODE', id)
+        // Else a node that has heard of it late may say that the slot is still its own. While nodes have yet to hear of
+        // each other's epochs, this one's may turn out to be no later than theirs.
+        await added.command('CLUSTER', 'BUMPEPOCH')
+        await sleep(200)
+        return (await Promise.all(all.map(serves))).every((does, i) => does === (all[i] === added))
+      })
       for (const node of all) await node.command('ACL', 'SETUSER', 'default', ...rights)
       for (const [i, flavour] of tested.entries()) {
         await t.test(flavour.name, async () => {

@@ -14,6 +14,8 @@ interface Watch {
   /** What an event made us think. The reason is true if the session turns out to be gone. */
   suspicion?: EndReason
   asking: boolean
+  /** It was found missing, and no event has said why: one may be under way. */
+  missing?: boolean
   /** An event came while we asked: the answer may be older than the event. */
   again: boolean
 }
@@ -33,6 +35,8 @@ function suspicion(event: string, watch: Watch): EndReason {
 
 /** What a timer of Node can wait at most is less than a month; an hour is as good. */
 const MAX_DELAY = 3_600_000
+/** An answer may overtake the event that says why a session is missing. */
+const EVENT_UNDER_WAY = 50
 /** A session is gone from its deadline on; milliseconds later we can be sure to be told so. */
 const AFTER_DEADLINE = 25
 
@@ -135,13 +139,25 @@ export class WatchedSessions {
   }
 
   #conclude(watch: Watch, answer: Answer): void {
-    if (!answer) this.#end(watch, watch.suspicion ?? (pastDeadline(watch) ? 'expired' : 'unknown'))
+    if (!answer) this.#isMissing(watch)
     else if (answer.snapshot) this.#end(watch, 'rotated')
     else if (!watch.again) {
       if (watch.suspicion === 'deleted') this.#moved()
       delete watch.suspicion
+      delete watch.missing
       this.#expect(watch, answer.deadline)
     }
+  }
+
+  #isMissing(watch: Watch): void {
+    const reason = watch.suspicion ?? (pastDeadline(watch) ? 'expired' : undefined)
+    if (reason || watch.missing) {
+      this.#end(watch, reason ?? 'unknown')
+      return
+    }
+    watch.missing = true
+    watch.due = Date.now() + EVENT_UNDER_WAY
+    this.#arm(watch.due)
   }
 
   #end(watch: Watch, reason: EndReason): void {
