@@ -77,66 +77,55 @@ impl Drop for User<'_> {
 }
 
 impl Caller<'_> {
-    /// Whether the caller may do this to the key.
-    pub fn may(&self, permission: Permission, key: Name<'_>) -> bool {
+    /// Whether the caller may: a user if this says so, who has no limits always, who is gone never.
+    fn judge(&self, may: impl FnOnce(&User<'_>) -> bool) -> bool {
         match self {
             Caller::Unrestricted => true,
             Caller::Gone => false,
-            Caller::User(user) => match user.scope.get_or_init(|| user.scope()) {
-                Scope::All => true,
-                Scope::Own => may_use(user.raw, permission, key),
-                Scope::Sets(scratch) => may_use(scratch.0, permission, key),
-            },
+            Caller::User(user) => may(user),
         }
+    }
+
+    /// Whether the caller may do this to the key.
+    pub fn may(&self, permission: Permission, key: Name<'_>) -> bool {
+        self.judge(|user| match user.scope.get_or_init(|| user.scope()) {
+            Scope::All => true,
+            Scope::Own => may_use(user.raw, permission, key),
+            Scope::Sets(scratch) => may_use(scratch.0, permission, key),
+        })
     }
 
     /// Whether the caller may read the data in this key: by `SESSION.GET`, the command for that.
     pub fn may_get(&self, key: Name<'_>) -> bool {
-        match self {
-            Caller::Unrestricted => true,
-            Caller::Gone => false,
-            Caller::User(user) => {
-                let get = OwnedName::new(b"session.get");
-                allows(user.raw, &mut [get.name().raw(), key.raw()], user.db)
-            }
-        }
+        self.judge(|user| {
+            let get = OwnedName::new(b"session.get");
+            allows(user.raw, &mut [get.name().raw(), key.raw()], user.db)
+        })
     }
 
     /// Whether the caller may run `SESSION.GET`, on whatever keys.
     pub fn may_get_some(&self) -> bool {
-        match self {
-            Caller::Unrestricted => true,
-            Caller::Gone => false,
-            Caller::User(user) => {
-                let words = [b"session.get", &b"key"[..]].map(OwnedName::new);
-                let mut argv = words.each_ref().map(|word| word.name().raw());
-                let (scratch, rules) = (Scratch::take(), user.rules());
-                let sets = rules.as_ref().map(|rules| RuleSet::all(rules.name().bytes())).unwrap_or_default();
-                sets.iter().any(|set| scratch.allows(set, &mut argv, user.db))
-            }
-        }
+        self.judge(|user| {
+            let words = [b"session.get", &b"key"[..]].map(OwnedName::new);
+            let mut argv = words.each_ref().map(|word| word.name().raw());
+            let (scratch, rules) = (Scratch::take(), user.rules());
+            let sets = rules.as_ref().map(|rules| RuleSet::all(rules.name().bytes())).unwrap_or_default();
+            sets.iter().any(|set| scratch.allows(set, &mut argv, user.db))
+        })
     }
 
     /// Whether this command is the caller's for all keys.
     pub fn may_all(&self) -> bool {
-        match self {
-            Caller::Unrestricted => true,
-            Caller::Gone => false,
-            Caller::User(user) => matches!(user.scope.get_or_init(|| user.scope()), Scope::All),
-        }
+        self.judge(|user| matches!(user.scope.get_or_init(|| user.scope()), Scope::All))
     }
 
     /// Whether the caller is an operator: may run `CONFIG SET`, or where the server has no such command, because
     /// `rename-command` has taken it away, the next of [`OPERATORS`].
     pub fn may_configure(&self) -> bool {
-        match self {
-            Caller::Unrestricted => true,
-            Caller::Gone => false,
-            Caller::User(user) => {
-                let first_known = OPERATORS.iter().find_map(|command| user.may_run(command));
-                first_known.unwrap_or(false)
-            }
-        }
+        self.judge(|user| {
+            let first_known = OPERATORS.iter().find_map(|command| user.may_run(command));
+            first_known.unwrap_or(false)
+        })
     }
 }
 
