@@ -44,6 +44,17 @@ describe('koaStore', () => {
     gone.length = 0
   })
 
+  /** A store whose users may sign in once. */
+  function withLimit(): RedisSessionStore {
+    return new RedisSessionStore({
+      client,
+      prefix: 'koa:',
+      touchOnGet: false,
+      user: (session) => session.userId,
+      maxSessions: { count: 1, policy: 'reject' },
+    })
+  }
+
   /** Serves `handler` with koa-session and returns a browser, which keeps its cookie. */
   async function serve(options: object, handler: (ctx: WithSession) => unknown) {
     handle = handler
@@ -277,14 +288,7 @@ describe('koaStore', () => {
   })
 
   test('a request that came before the sign-in and ends after it sets no cookie', async () => {
-    const limited = new RedisSessionStore({
-      client,
-      prefix: 'koa:',
-      touchOnGet: false,
-      user: (session) => session.userId,
-      maxSessions: { count: 1, policy: 'reject' },
-    })
-    const sessions = koaStoreOf(limited)
+    const sessions = koaStoreOf(withLimit())
     for (const slow of ['/write', '/login', '/fail']) {
       let arrived = () => {}
       let goOn = () => {}
@@ -350,14 +354,7 @@ describe('koaStore', () => {
   })
 
   test('of too many sign-ins the last is refused, and nobody is signed in under the old key', async () => {
-    const limited = new RedisSessionStore({
-      client,
-      prefix: 'koa:',
-      touchOnGet: false,
-      user: (session) => session.userId,
-      maxSessions: { count: 1, policy: 'reject' },
-    })
-    const sessions = koaStoreOf(limited)
+    const sessions = koaStoreOf(withLimit())
     const browser = await serve({ store: sessions }, async (ctx) => {
       if (ctx.path === '/set') ctx.session.cart = 17
       if (ctx.path !== '/login') return JSON.stringify(ctx.session)
